@@ -1,0 +1,146 @@
+"""The whole configuration of a run: closed, frozen, units in the names.
+
+It is what stands under `parameters:` in zenml_config.yaml and configs/*.yaml. Every file there is
+complete: nothing has a default here except where leaving it out says something (`null`).
+"""
+
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from mutualctr.closed import Closed, nearest
+from models.registry import ARCHITECTURES, options_of
+
+
+class Generated(Closed):
+    """Clicks generated in the shape of the contract, for machines without data."""
+
+    rows: int = Field(ge=1000)
+    seed: int
+
+
+class DataConfig(Closed):
+    """Where the clicks come from and which contract they keep."""
+
+    contract: str
+    """Name of a file in data_contracts/ (without .yaml)."""
+    source: str | None = None
+    """File to read: absolute, or relative to $MUTUALCTR_DATA (else ../shared/data)."""
+    generated: Generated | None = None
+    """Instead of a source."""
+    feature_set: str | None = None
+    """A named alternative set of features in the contract; null takes the contract's own."""
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> "DataConfig":
+        if (self.source is None) == (self.generated is None):
+            raise ValueError("give either `source` (a file) or `generated` (rows and seed), not both.")
+        return self
+
+
+class SplitConfig(Closed):
+    """Train 80 %, dev 10 %, test 10 % of the rows."""
+
+    by: Literal["random", "time"]
+    seed: int
+
+
+class FeatureConfig(Closed):
+    min_count: int = Field(ge=1)
+    """A token seen fewer times than this in train shares the id `rare`."""
+
+
+class NetworkConfig(Closed):
+    """What all architectures have in common."""
+
+    embedding_dim: int = Field(ge=1)
+    hidden: tuple[int, ...] = Field(min_length=1)
+    dropout: float = Field(ge=0, lt=1)
+
+
+class PeerConfig(Closed):
+    """One peer of the cohort: an architecture, the seed of its initialisation and row order."""
+
+    architecture: str
+    seed: int = Field(ge=0)
+    options: dict[str, Any] = {}
+    """The architecture's own options, such as `product: outer` for pnn."""
+
+    @model_validator(mode="after")
+    def _known(self) -> "PeerConfig":
+        if self.architecture not in ARCHITECTURES:
+            known = list(ARCHITECTURES)
+            raise ValueError(
+                f"`{self.architecture}` is not a known architecture; "
+                f"{nearest(self.architecture, known)}"
+            )
+        allowed = options_of(self.architecture)
+        for name in self.options:
+            if name not in allowed:
+                raise ValueError(
+                    f"`{name}` is not an option of {self.architecture}; "
+                    f"{nearest(name, list(allowed)) if allowed else 'it has none.'}"
+                )
+        return self
+
+
+class OptimizerConfig(Closed):
+    """Adam and the L2 penalty ½·λ·‖W‖² beside the mean cross-entropy, shared by all phases."""
+
+    batch_rows: int = Field(ge=2)
+    l2_embedding: float = Field(ge=0)
+    l2_mlp: float = Field(ge=0)
+    l2_scope: Literal["full", "touched"]
+    """`full`: every row of the table decays each step; `touched`: only the batch's rows move."""
+
+
+class PretrainConfig(Closed):
+    epochs: int = Field(ge=1)
+    """The epoch with the best dev AUC is kept."""
+    lr: float = Field(gt=0)
+    """Learning rate at t = 0; falls as 10^(−t/3), t in epochs."""
+
+
+class FinetuneConfig(Closed):
+    """The one mutual epoch; the control arm is the same epoch with weight 0."""
+
+    lr: float = Field(gt=0)
+    weight: float = Field(ge=0)
+    """w in L_n = BCE(y, p_n) + w · mean over peers of the mutual term; the paper's is 1."""
+    space: Literal["prob", "logit", "soft_bce"]
+    seed: int = Field(ge=0)
+    """Order of the rows, the same for all peers and for both arms."""
+
+
+class RegistryConfig(Closed):
+    prefix: str = Field(pattern=r"^[a-z][a-z0-9-]*$")
+    """Registered models are named <prefix>-<architecture>."""
+
+
+class RunConfig(Closed):
+    """Everything a run depends on."""
+
+    data: DataConfig
+    split_rows: SplitConfig
+    features: FeatureConfig
+    network: NetworkConfig
+    peers: tuple[PeerConfig, ...] = Field(min_length=2)
+    groups: int = Field(ge=1)
+    """How often the cohort is repeated, from pretraining on, with other seeds."""
+    optimizer: OptimizerConfig
+    pretraining: PretrainConfig
+    finetuning: FinetuneConfig
+    registry: RegistryConfig
+
+    @model_validator(mode="after")
+    def _distinct_peers(self) -> "RunConfig":
+        seen = set()
+        for peer in self.peers:
+            key = (peer.architecture, peer.seed, tuple(sorted(peer.options.items())))
+            if key in seen:
+                raise ValueError(
+                    f"two peers are {peer.architecture} with seed {peer.seed}: they would be "
+                    "the same model twice; give each its own seed."
+                )
+            seen.add(key)
+        return self

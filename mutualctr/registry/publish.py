@@ -1,0 +1,133 @@
+"""The end of a run: what people browse in MLflow, and the versions they can load."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import matplotlib.pyplot as plt
+from mlflow.entities import Dataset, DatasetInput
+
+from mutualctr.cohort import cohort_name
+from mutualctr.config import RunConfig
+from mutualctr.evaluation.figures import curve_figure
+from mutualctr.files import file_digest, folder_digest
+from mutualctr.reference import Blocks, Report
+from mutualctr.registry.register import register_version
+from mutualctr.registry.tracking import Tracker
+from mutualctr.trained import Trained
+from mutualctr.training import checkpoint
+
+MEASURES = ("auc", "logloss", "pcoc", "ece", "relaimp")
+
+
+def publish(
+    tracker: Tracker,
+    pipeline_run: str,
+    config: RunConfig,
+    blocks: Blocks,
+    report: Report,
+    trained: Sequence[Trained],
+) -> list[dict[str, Any]]:
+    """Fill the parent run, finish every child, register every checkpoint.
+
+    Returns one record per checkpoint: {peer, arm, model, version, run_id}.
+    """
+    numbers = json.loads((report.folder / "report.json").read_text(encoding="utf-8"))
+    _describe_parent(tracker, config, report, numbers)
+    feature_folder = blocks.folder / "features"
+    feature_digest = folder_digest(feature_folder)
+    published = []
+    for item in trained:
+        card = checkpoint.read_card(item.folder)
+        measured = _measured(numbers, item)
+        run_id = _child_of_this_run(tracker, item, card, numbers)
+        tags = {
+            "phase": item.arm,
+            "peer": item.peer.name,
+            "cohort": cohort_name(config),
+            "group": item.peer.group,
+            "seed": card.seed,
+            "pipeline_run": pipeline_run,
+            "auc": measured["auc"],
+        }
+        tracker.set_tags(run_id, tags)
+        tracker.log_metrics(run_id, {f"test_{name}": measured[name] for name in MEASURES})
+        weights_digest = file_digest(item.folder / checkpoint.WEIGHTS)
+        version = register_version(
+            tracker,
+            run_id,
+            name=f"{config.registry.prefix}-{card.architecture}",
+            key=f"{item.arm}-{weights_digest[:32]}-{feature_digest[:16]}",
+            checkpoint=item.folder,
+            feature_folder=feature_folder,
+            tags=tags,
+        )
+        published.append(
+            {
+                "peer": item.peer.name,
+                "arm": item.arm,
+                "model": version.name,
+                "version": int(version.version),
+                "run_id": run_id,
+            }
+        )
+    return published
+
+
+def _describe_parent(
+    tracker: Tracker, config: RunConfig, report: Report, numbers: Mapping[str, Any]
+) -> None:
+    run_id, dataset = tracker.parent_run_id, numbers["dataset"]
+    tracker.log_params(run_id, config.model_dump(mode="json", exclude={"peers"}))
+    tracker.log_params(
+        run_id, {"peers": [f"{peer.architecture} seed {peer.seed}" for peer in config.peers]}
+    )
+    tracker.set_tags(
+        run_id,
+        {
+            "cohort": cohort_name(config),
+            "data.sha256": dataset["sha256"],
+            "git_commit": numbers["versions"]["git_commit"],
+            "lock_sha256": numbers["versions"]["lock_sha256"],
+            "mlflow.note.content": report.headline,
+        },
+    )
+    means = {
+        f"{arm}_{name}": sum(entry[name] for entry in entries) / len(entries)
+        for arm, entries in numbers["arms"].items()
+        for name in MEASURES
+    }
+    tracker.log_metrics(run_id, means | {"baseline_auc": numbers["baseline"]["auc"]})
+    described = Dataset(
+        name=dataset["name"],
+        digest=dataset["sha256"][:36],
+        source_type="local",
+        source=json.dumps({"uri": dataset["source"]}),
+        profile=json.dumps(numbers["rows"]),
+    )
+    tracker.client.log_inputs(run_id, datasets=[DatasetInput(described)])
+    for suffix in ("html", "md", "json"):
+        tracker.client.log_artifact(run_id, str(report.folder / f"report.{suffix}"))
+
+
+def _child_of_this_run(
+    tracker: Tracker, item: Trained, card: checkpoint.Checkpoint, numbers: Mapping[str, Any]
+) -> str:
+    """The run that saw the peer train; where that was an earlier pipeline run, a copy of it here."""
+    original = tracker.client.get_run(item.run_id)
+    run_id = item.run_id
+    if original.data.tags.get("mlflow.parentRunId") != tracker.parent_run_id:
+        run_id = tracker.open_child(original.info.run_name, original.data.params)
+        for point in card.curve:
+            tracker.log_point(run_id, point)
+        tracker.set_tags(run_id, {"trained_in": item.run_id})
+        tracker.close_child(run_id)
+    figure = curve_figure(numbers, item.peer.name)
+    tracker.client.log_figure(run_id, figure, "learning_curve.png")
+    plt.close(figure)
+    return run_id
+
+
+def _measured(numbers: Mapping[str, Any], item: Trained) -> Mapping[str, Any]:
+    (entry,) = [e for e in numbers["arms"][item.arm] if e["peer"] == item.peer.name]
+    return entry

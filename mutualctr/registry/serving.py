@@ -1,0 +1,36 @@
+"""The registered model: raw rows in, click probabilities out, with nothing but the registry.
+
+MLflow runs this file when it loads a version (models-from-code). The version carries the weights
+as safetensors, the feature map as JSON and CSV, and a copy of the library; nothing is pickled.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from mlflow.models import set_model
+from mlflow.pyfunc import PythonModel
+
+from mutualctr.data import features
+from mutualctr.training import checkpoint
+from mutualctr.training.predict import predict_ids
+
+
+class ClickProbability(PythonModel):
+    """A frozen peer behind its feature map."""
+
+    def load_context(self, context: Any) -> None:
+        """Read the feature map and the checkpoint from the version's artifacts."""
+        self._features = features.load(Path(context.artifacts["features"]))
+        _, self._model = checkpoint.load(Path(context.artifacts["checkpoint"]))
+
+    def predict(self, context: Any, model_input: pd.DataFrame, params: Any = None) -> np.ndarray:
+        """probability_B float64 for raw rows; columns by name, missing as None, NaN or ''.
+
+        Raises DataError for an absent column or text in an integer column.
+        """
+        return predict_ids(self._model, self._features.encode_frame(model_input))
+
+
+set_model(ClickProbability())

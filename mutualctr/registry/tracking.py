@@ -1,0 +1,68 @@
+"""MLflow runs: one parent per pipeline run, one child per peer and phase.
+
+Everything goes through an explicit client, so that nothing depends on process-wide state.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mlflow.entities import Metric, Param, RunTag
+from mlflow.tracking import MlflowClient
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
+from mlflow.utils.time import get_current_time_millis
+
+
+@dataclass(frozen=True)
+class Tracker:
+    """A client and the parent run under which children are opened."""
+
+    client: MlflowClient
+    parent_run_id: str
+
+    def open_child(self, name: str, params: Mapping[str, Any]) -> str:
+        """Start a child run; returns its id."""
+        experiment_id = self.client.get_run(self.parent_run_id).info.experiment_id
+        tags = {MLFLOW_PARENT_RUN_ID: self.parent_run_id}
+        run = self.client.create_run(experiment_id, run_name=name, tags=tags)
+        self.log_params(run.info.run_id, params)
+        return run.info.run_id
+
+    def log_params(self, run_id: str, params: Mapping[str, Any]) -> None:
+        """Log nested parameters with dotted names."""
+        flat = [Param(name, str(value)) for name, value in flatten(params).items()]
+        self.client.log_batch(run_id, params=flat)
+
+    def log_point(self, run_id: str, point: Mapping[str, float]) -> None:
+        """Log one record of a learning curve; its `epoch` is the step."""
+        now = get_current_time_millis()
+        metrics = [
+            Metric(name, value, now, round(point["epoch"]))
+            for name, value in point.items()
+            if name != "epoch"
+        ]
+        self.client.log_batch(run_id, metrics=metrics)
+
+    def log_metrics(self, run_id: str, metrics: Mapping[str, float]) -> None:
+        """Log final figures, without a step of their own."""
+        now = get_current_time_millis()
+        self.client.log_batch(run_id, metrics=[Metric(k, v, now, 0) for k, v in metrics.items()])
+
+    def set_tags(self, run_id: str, tags: Mapping[str, Any]) -> None:
+        """Set tags on a run."""
+        self.client.log_batch(run_id, tags=[RunTag(k, str(v)) for k, v in tags.items()])
+
+    def close_child(self, run_id: str, failed: bool = False) -> None:
+        """End a child run."""
+        self.client.set_terminated(run_id, "FAILED" if failed else "FINISHED")
+
+
+def flatten(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """{'a': {'b': 1}} → {'a.b': 1}."""
+    flat: dict[str, Any] = {}
+    for name, value in nested.items():
+        if isinstance(value, Mapping):
+            flat |= flatten(value, f"{prefix}{name}.")
+        else:
+            flat[f"{prefix}{name}"] = value
+    return flat

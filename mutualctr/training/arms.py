@@ -1,0 +1,68 @@
+"""From blocks to checkpoints: pretraining one peer, and the finetune arms of a cohort."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import torch
+
+from mutualctr.cohort import PeerSpec
+from mutualctr.config import FinetuneConfig, NetworkConfig, OptimizerConfig, PretrainConfig
+from mutualctr.data.blocks import open_block
+from mutualctr.reference import Blocks, Models
+from mutualctr.training import checkpoint, loop
+from mutualctr.training.determinism import deterministic
+
+
+
+def pretrain_peer(
+    blocks: Blocks,
+    spec: PeerSpec,
+    network: NetworkConfig,
+    optimizer: OptimizerConfig,
+    config: PretrainConfig,
+    progress: loop.Progress,
+    folder: Path,
+) -> None:
+    """Train one peer alone from its seed and write its best epoch to folder/0."""
+    card = checkpoint.Checkpoint(
+        arm="pretrained",
+        architecture=spec.architecture,
+        options=spec.options,
+        seed=spec.seed,
+        network=network,
+        num_ids=blocks.num_ids,
+        num_fields=blocks.num_fields,
+        curve=[],
+    )
+    with deterministic():
+        torch.manual_seed(spec.seed)
+        model = card.build_model()
+        train, dev = (open_block(blocks.folder, part) for part in ("train", "dev"))
+        curve = loop.pretrain(model, train, dev, optimizer, config, spec.seed, progress)
+    checkpoint.save(folder / "0", card.model_copy(update={"curve": curve}), model)
+
+
+def finetune_cohort(
+    blocks: Blocks,
+    pretrained: Sequence[Models],
+    arm: Literal["control", "mutual"],
+    optimizer: OptimizerConfig,
+    config: FinetuneConfig,
+    progress: loop.Progress,
+    folder: Path,
+) -> None:
+    """One epoch from the pretrained peers, with (mutual) or without (control) the mutual term.
+
+    Both arms see the same rows in the same order with the same schedule and fresh Adam; the only
+    difference is the weight. Writes folder/0, folder/1, … in the order of `pretrained`.
+    """
+    weight = config.weight if arm == "mutual" else 0.0
+    loaded = [checkpoint.load(path) for models in pretrained for path in models.checkpoints]
+    with deterministic():
+        train, dev = (open_block(blocks.folder, part) for part in ("train", "dev"))
+        peers = [model for _, model in loaded]
+        curves = loop.finetune(peers, train, dev, optimizer, config, weight, progress)
+    for n, ((card, model), curve) in enumerate(zip(loaded, curves, strict=True)):
+        card = card.model_copy(update={"arm": arm, "curve": curve})
+        checkpoint.save(folder / str(n), card, model)

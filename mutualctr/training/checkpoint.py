@@ -1,0 +1,67 @@
+"""A trained peer on disk: weights as safetensors, everything else as JSON. Nothing is pickled."""
+
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+import safetensors.torch
+
+from models.base import ClickModel
+from models.registry import build
+from mutualctr.closed import Closed
+from mutualctr.config import NetworkConfig
+from mutualctr.files import replacing
+
+WEIGHTS = "weights.safetensors"
+CARD = "checkpoint.json"
+Arm = Literal["pretrained", "control", "mutual"]
+
+
+class Checkpoint(Closed):
+    """What one needs, beside the weights, to build the peer again and to know where it is from."""
+
+    arm: Arm
+    architecture: str
+    options: dict[str, Any]
+    seed: int
+    """Seed of the initialisation and of the pretraining order."""
+    network: NetworkConfig
+    num_ids: int
+    num_fields: int
+    curve: list[dict[str, float]]
+    """One record per epoch of the phase that made these weights."""
+
+    def build_model(self) -> ClickModel:
+        """A fresh model of this shape; the caller seeds torch."""
+        return build(
+            self.architecture,
+            num_ids=self.num_ids,
+            num_fields=self.num_fields,
+            embedding_dim=self.network.embedding_dim,
+            hidden=self.network.hidden,
+            dropout=self.network.dropout,
+            **self.options,
+        )
+
+
+def save(folder: Path, checkpoint: Checkpoint, model: ClickModel) -> None:
+    """Write weights and card; each file is whole or absent."""
+    folder.mkdir(parents=True, exist_ok=True)
+    state = {name: value.contiguous() for name, value in model.state_dict().items()}
+    with replacing(folder / WEIGHTS) as temporary:
+        safetensors.torch.save_file(state, temporary)
+    with replacing(folder / CARD) as temporary:
+        temporary.write_text(checkpoint.model_dump_json(indent=1) + "\n", encoding="utf-8")
+
+
+def read_card(folder: Path) -> Checkpoint:
+    """The card alone, without building the model."""
+    return Checkpoint.model_validate(json.loads((folder / CARD).read_text(encoding="utf-8")))
+
+
+def load(folder: Path) -> tuple[Checkpoint, ClickModel]:
+    """Rebuild the peer with its weights."""
+    checkpoint = read_card(folder)
+    model = checkpoint.build_model()
+    model.load_state_dict(safetensors.torch.load_file(folder / WEIGHTS))
+    return checkpoint, model

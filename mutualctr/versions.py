@@ -1,0 +1,39 @@
+"""Which code, which libraries: what one needs to run the same again."""
+
+import platform
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+
+from mutualctr import __version__
+from mutualctr.files import file_digest
+
+ROOT = Path(__file__).resolve().parent.parent
+LIBRARIES = (
+    "torch", "zenml", "mlflow", "great-expectations", "duckdb", "pandas", "numpy", "scikit-learn",
+)
+
+
+def versions() -> dict[str, str | None]:
+    """mutualctr, python, libraries, git commit (null outside a checkout), SHA-256 of the lock."""
+    return {
+        "mutualctr": __version__,
+        "python": platform.python_version(),
+        **{library: version(library) for library in LIBRARIES},
+        "git_commit": git_commit(),
+        "lock_sha256": file_digest(ROOT / "requirements.lock"),
+    }
+
+
+def git_commit() -> str | None:
+    """The commit of the checkout, with `+changes` when tracked files differ from it."""
+    if not (ROOT / ".git").exists():
+        return None
+    commit = _git("rev-parse", "HEAD")
+    changed = _git("status", "--porcelain", "--untracked-files=no")
+    return f"{commit}+changes" if changed else commit
+
+
+def _git(*arguments: str) -> str:
+    command = ["git", "-C", str(ROOT), *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()

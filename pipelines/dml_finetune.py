@@ -1,0 +1,73 @@
+"""The nightly pipeline: from a click log to registered, mutually finetuned peers."""
+
+from typing import Any
+
+from mutualctr.cohort import groups_of
+from mutualctr.config import RunConfig
+from mutualctr.data.contract import load_contract
+from mutualctr.data.prepare import source_fingerprint
+from stack.pipeline import ConfiguredPipeline
+from steps.control_finetune import control_finetune
+from steps.encode import encode
+from steps.evaluate import evaluate
+from steps.ingest import ingest
+from steps.mutual_finetune import mutual_finetune
+from steps.pretrain import pretrain
+from steps.register import register
+from steps.split import split
+from steps.validate import validate
+
+
+def wire(
+    data: dict[str, Any],
+    split_rows: dict[str, Any],
+    features: dict[str, Any],
+    network: dict[str, Any],
+    peers: list[dict[str, Any]],
+    groups: int,
+    optimizer: dict[str, Any],
+    pretraining: dict[str, Any],
+    finetuning: dict[str, Any],
+    registry: dict[str, Any],
+) -> None:
+    """Which step feeds which; the parameters are the sections of RunConfig."""
+    config = RunConfig.model_validate(locals())
+    contract = load_contract(config.data.contract)
+    cohorts = groups_of(config)
+
+    events = ingest(config.data, contract, source_fingerprint(config.data))
+    validation = validate(events, contract)
+    parts = split(events, validation, contract, config.split_rows)
+    blocks = encode(events, parts, contract, config.data.feature_set, config.features)
+
+    pretrained = []
+    for peer in (peer for cohort in cohorts for peer in cohort):
+        name = f"pretrain_{peer.name.replace('-', '_')}"
+        pretrained.append(
+            pretrain(
+                blocks, peer.spec, config.network, config.optimizer, config.pretraining, id=name
+            )
+        )
+    size = len(config.peers)
+    arms: dict[str, list[Any]] = {"mutual": [], "control": []}
+    for arm, finetune in (("mutual", mutual_finetune), ("control", control_finetune)):
+        for group, cohort in enumerate(cohorts):
+            chosen = pretrained[group * size : (group + 1) * size]
+            suffix = f"_g{group}" if config.groups > 1 else ""
+            arms[arm].append(
+                finetune(
+                    blocks,
+                    chosen,
+                    cohort,
+                    config.optimizer,
+                    config.finetuning,
+                    id=f"{arm}_finetune{suffix}",
+                )
+            )
+    everyone = [peer for cohort in cohorts for peer in cohort]
+    judged = (pretrained, arms["control"], arms["mutual"], everyone)
+    report = evaluate(events, parts, blocks, *judged, contract, config)
+    register(report, blocks, *judged, config)
+
+
+dml_finetune = ConfiguredPipeline(name="dml_finetune", entrypoint=wire)

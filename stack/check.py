@@ -1,0 +1,20 @@
+"""Is the active stack one that the pipeline can run on?"""
+
+from zenml.client import Client
+
+from mutualctr.errors import StackError
+
+
+def check_stack() -> None:
+    """Raise StackError, before anything runs, where the stack lacks a tracker or a registry."""
+    stack = Client().active_stack_model
+    present = {kind.value for kind in stack.components}
+    for kind, words in (
+        ("experiment_tracker", "MLflow experiment tracker"),
+        ("model_registry", "MLflow model registry"),
+    ):
+        if kind not in present:
+            raise StackError(
+                f"The active ZenML stack `{stack.name}` has no {words}; run `make setup` for a "
+                "local one, or `zenml stack set` a stack that has it."
+            )

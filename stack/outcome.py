@@ -1,0 +1,40 @@
+"""What a person sees when a run ends: the report in outputs/, one table, where to look next."""
+
+import json
+import shutil
+from pathlib import Path
+
+from rich.console import Console
+from zenml.enums import ExecutionStatus
+from zenml.models import PipelineRunResponse
+
+from mutualctr.evaluation.terminal import render_table
+
+OUTPUTS = Path("outputs")
+
+
+def present(run: PipelineRunResponse) -> None:
+    """Copy the report of a finished run to outputs/<run>/, point outputs/latest at it, print it.
+
+    A run that another machine is still working on has no report yet and shows nothing.
+    """
+    run = run.get_hydrated_version() if run.status != ExecutionStatus.COMPLETED else run
+    if run.status != ExecutionStatus.COMPLETED:
+        return
+    report = run.steps["evaluate"].outputs["report"][0].load()
+    folder = OUTPUTS / run.name
+    shutil.copytree(report.folder, folder, dirs_exist_ok=True)
+    _point(OUTPUTS / "latest", run.name)
+    numbers = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+    console = Console()
+    console.print(render_table(numbers))
+    console.print(f"Report: {folder / 'report.html'} (also outputs/latest/report.html)")
+    console.print("Models, runs and curves: `make ui`")
+
+
+def _point(link: Path, target: str) -> None:
+    """Replace the link in one move, so that it always leads somewhere."""
+    fresh = link.with_name(f".{link.name}.new")
+    fresh.unlink(missing_ok=True)
+    fresh.symlink_to(target, target_is_directory=True)
+    fresh.replace(link)

@@ -1,0 +1,86 @@
+"""A ZenML pipeline that reads its configuration strictly and fails in one sentence.
+
+ZenML drops unknown keys in silence and never loads a file by itself. Here the file named by `-c`,
+or else zenml_config.yaml, is checked as a whole before anything runs; it is not merged with
+another, so every file says everything.
+"""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import click
+from zenml.config.pipeline_run_configuration import PipelineRunConfiguration
+from zenml.enums import ExecutionMode
+from zenml.models import PipelineRunResponse
+from zenml.pipelines.pipeline_definition import Pipeline
+
+from mutualctr.closed import nearest, parse, read_yaml
+from mutualctr.config import RunConfig
+from mutualctr.errors import ConfigError, UserError
+from stack.check import check_stack
+from stack.outcome import present
+
+ROOT = Path(__file__).resolve().parent.parent
+DEFAULT_CONFIG = ROOT / "zenml_config.yaml"
+
+
+class ConfiguredPipeline(Pipeline):
+    """What `zenml pipeline run` gets: checks first, then runs, then shows the outcome."""
+
+    def with_options(self, config_path: str | None = None, **options: Any) -> "ConfiguredPipeline":
+        """Apply one complete configuration file.
+
+        Raises click.ClickException with one sentence where the file is wrong.
+        """
+        path = Path(config_path) if config_path else DEFAULT_CONFIG
+        try:
+            check_config(path)
+        except UserError as error:
+            raise click.ClickException(str(error)) from None
+        return super().with_options(
+            config_path=str(path), execution_mode=ExecutionMode.FAIL_FAST, **options
+        )
+
+    def __call__(self, *args: Any, **kwargs: Any) -> PipelineRunResponse | None:
+        """Run, then copy the report to outputs/ and print the table.
+
+        Raises click.ClickException with one sentence for everything a person can mend.
+        """
+        filter_ = _OneSentence()
+        for handler in logging.getLogger().handlers:
+            handler.addFilter(filter_)
+        try:
+            check_stack()
+            run = super().__call__(*args, **kwargs)
+            if run is not None:
+                present(run)
+            return run
+        except UserError as error:
+            raise click.ClickException(str(error)) from None
+
+
+def check_config(path: Path) -> RunConfig:
+    """Read and check a run's YAML file; ConfigError says in one sentence what is wrong."""
+    return check_content(read_yaml(path), str(path))
+
+
+def check_content(content: dict[str, Any], where: str) -> RunConfig:
+    """Parse a run's configuration strictly: ZenML's keys at the top, ours under `parameters`."""
+    known = list(PipelineRunConfiguration.model_fields)
+    for key in content:
+        if key not in known:
+            raise ConfigError(f"{where}: `{key}` is not a known key; {nearest(str(key), known)}")
+    if "parameters" not in content:
+        raise ConfigError(f"{where}: `parameters` is missing; start from zenml_config.yaml.")
+    return parse(RunConfig, content["parameters"], f"{where}: parameters")
+
+
+class _OneSentence(logging.Filter):
+    """Drop the traceback of an error that is the user's to mend: its sentence says it all."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.exc_info and isinstance(record.exc_info[1], UserError):
+            record.exc_info = None
+            record.exc_text = None
+        return True

@@ -1,0 +1,22 @@
+"""Events → train, dev, test."""
+
+from typing import Annotated
+
+from zenml import step
+
+from mutualctr.config import SplitConfig
+from mutualctr.data.contract import Contract
+from mutualctr.data.prepare import split_events
+from mutualctr.reference import Events, Split, Validation
+from stack.code import DATA
+from stack.materializer import ReferenceMaterializer
+from stack.scratch import scratch
+
+
+@step(cache_policy=DATA, output_materializers=ReferenceMaterializer)
+def split(
+    events: Events, validation: Validation, contract: Contract, config: SplitConfig
+) -> Annotated[Split, "split"]:
+    """80/10/10; takes the validation so that only data that passed is split."""
+    with scratch() as folder:
+        return split_events(events, contract, config, folder)

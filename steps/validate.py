@@ -1,0 +1,19 @@
+"""Events → the contract's verdict; a critical failure stops the run."""
+
+from typing import Annotated
+
+from zenml import step
+
+from mutualctr.data.contract import Contract
+from mutualctr.data.prepare import validate_events
+from mutualctr.reference import Events, Validation
+from stack.code import DATA
+from stack.materializer import ReferenceMaterializer
+from stack.scratch import scratch
+
+
+@step(cache_policy=DATA, output_materializers=ReferenceMaterializer)
+def validate(events: Events, contract: Contract) -> Annotated[Validation, "validation"]:
+    """Run the contract's Great Expectations suite over all rows, inside DuckDB."""
+    with scratch() as folder:
+        return validate_events(events, contract, folder)
