@@ -1,0 +1,108 @@
+"""FiBiNET's bilinear interaction p_ij = (v_i W) ⊙ v_j for all pairs i < j.
+
+B rows, F fields, D embedding dim, P pairs = F(F−1)/2, R right fields of one left field.
+"""
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+from models.pairs import pair_indices
+
+
+class Bilinear(nn.Module):
+    """emb_BFD → [B, P·D], the pairs in the order of `pair_indices`.
+
+    The options differ only in which pairs share a matrix W:
+    `all`: one for every pair; `each`: one per left field; `interaction`: one per pair.
+
+    Source: Huang et al. (arXiv 1905.09433), the bilinear-interaction layer; FuxiCTR
+    BilinearInteractionV2, whose order of pairs this is.
+    Deviations: each W starts Xavier-normal as the D × D matrix it is, std D^−½ (.25 at D = 16);
+    FuxiCTR hands the stack [P, D, D] to the initialiser, whose fan then counts P, and starts at
+    .013 for 39 fields. Under `each` there are F − 1 matrices and not F, since the last field is
+    never a left one. Raises ValueError for any other option.
+    """
+
+    def __init__(
+        self,
+        num_fields: int,
+        embedding_dim: int,
+        sharing: Literal["all", "each", "interaction"],
+    ):
+        super().__init__()
+        left_P, _ = pair_indices(num_fields)
+        if sharing == "all":
+            matrix_P = torch.zeros_like(left_P)
+        elif sharing == "each":
+            matrix_P = left_P
+        elif sharing == "interaction":
+            matrix_P = torch.arange(len(left_P))
+        else:
+            raise ValueError(
+                f"bilinear is {sharing!r}; FiBiNET knows 'all', 'each' and 'interaction'."
+            )
+        self.register_buffer("matrix_P", matrix_P, persistent=False)
+        num_matrices = int(matrix_P[-1]) + 1
+        self.weight = nn.Parameter(torch.empty(num_matrices, embedding_dim, embedding_dim))
+        nn.init.normal_(self.weight, std=embedding_dim**-0.5)
+
+    def forward(self, emb_BFD: Tensor) -> Tensor:
+        return _PairProducts.apply(emb_BFD, self.weight.index_select(0, self.matrix_P))
+
+
+class _PairProducts(torch.autograd.Function):
+    """p_ij = (v_i W_ij) ⊙ v_j with the pairs of one left field in one matrix product.
+
+    The right fields of a left field i are the slice v_{i+1}, …, v_{F−1}, so nothing is gathered;
+    v_i W_ij is made again in backward instead of being kept, which is cheap (D multiplications
+    per number) and saves [B, P, D] per call. The naive loop it must equal is in
+    tests/models/test_bilinear.py.
+    """
+
+    @staticmethod
+    def forward(ctx, emb_BFD: Tensor, weight_PDD: Tensor) -> Tensor:
+        ctx.save_for_backward(emb_BFD, weight_PDD)
+        batch, fields, dim = emb_BFD.shape
+        pairs_BPD = emb_BFD.new_empty(batch, len(weight_PDD), dim)
+        for i, span in enumerate(_spans(fields)):
+            moved_BRD = _moved(emb_BFD[:, i], weight_PDD[span])
+            torch.mul(moved_BRD, emb_BFD[:, i + 1 :], out=pairs_BPD[:, span])
+        return pairs_BPD.flatten(1)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad_B_PD: Tensor) -> tuple[Tensor, Tensor]:
+        emb_BFD, weight_PDD = ctx.saved_tensors
+        batch, fields, dim = emb_BFD.shape
+        grad_BPD = grad_B_PD.view(batch, -1, dim)
+        grad_emb_BFD = torch.zeros_like(emb_BFD)
+        grad_weight_PDD = torch.empty_like(weight_PDD)
+        for i, span in enumerate(_spans(fields)):
+            left_BD, weight_RDD, grad_BRD = emb_BFD[:, i], weight_PDD[span], grad_BPD[:, span]
+            grad_emb_BFD[:, i + 1 :].addcmul_(grad_BRD, _moved(left_BD, weight_RDD))
+            grad_moved = (grad_BRD * emb_BFD[:, i + 1 :]).flatten(1)
+            grad_emb_BFD[:, i] += grad_moved @ _side_by_side(weight_RDD).t()
+            grad_weight_PDD[span] = (left_BD.t() @ grad_moved).view(dim, -1, dim).transpose(0, 1)
+        return grad_emb_BFD, grad_weight_PDD
+
+
+def _spans(num_fields: int) -> list[slice]:
+    """For each left field i the places of its pairs (i, i+1), …, (i, F−1)."""
+    spans, start = [], 0
+    for right_fields in range(num_fields - 1, 0, -1):
+        spans.append(slice(start, start + right_fields))
+        start += right_fields
+    return spans
+
+
+def _moved(left_BD: Tensor, weight_RDD: Tensor) -> Tensor:
+    """v_i W_ij for the R right fields of one left field [B, R, D], as one matrix product."""
+    return (left_BD @ _side_by_side(weight_RDD)).view(len(left_BD), *weight_RDD.shape[:2])
+
+
+def _side_by_side(weight_RDD: Tensor) -> Tensor:
+    """[R, D, D] → [D, R·D]."""
+    return weight_RDD.transpose(0, 1).flatten(1)

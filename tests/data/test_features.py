@@ -1,0 +1,163 @@
+"""Vocabulary and ids by hand, then the fast encoder against a row-by-row one."""
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mutualctr.data import features
+from mutualctr.data.blocks import open_block, write_blocks
+from mutualctr.data.contract import Feature, load_contract
+from mutualctr.data.features import MISSING, RARE, RESERVED
+from mutualctr.data.split import DEV, TEST, TRAIN
+from mutualctr.errors import DataError
+
+COLOUR = Feature(name="colour", column="colour", transform="category")
+COUNT = Feature(name="count", column="count", transform="log_squared")
+TYPES = {"colour": "text", "count": "integer"}
+ROWS = {
+    "colour": ["red", "red", "blue", None, "blue", "green", "red", "gold"],
+    "count": [1, 3, None, 100, 100, 1, 7, 100],
+}
+PARTS = np.array([TRAIN, TRAIN, TRAIN, TRAIN, TRAIN, TRAIN, DEV, TEST], dtype=np.uint8)
+
+
+def fitted(tmp_path, min_count, row_group_size=3):
+    path = tmp_path / "events.parquet"
+    pq.write_table(pa.table(ROWS), path, row_group_size=row_group_size)
+    return features.fit(path, PARTS, [COLOUR, COUNT], TYPES, min_count)
+
+
+def test_the_vocabulary_by_hand(tmp_path):
+    # train colours: red 2, blue 2, green 1 (gold is in test). Counts as tokens: 1, 3→1, –, 21, 21, 1
+    colour, count = fitted(tmp_path, min_count=2).fields
+    assert colour.tokens_V.to_pylist() == ["blue", "red"]  # equal counts: by text
+    assert colour.counts_V.to_pylist() == [2, 2]
+    assert count.tokens_V.to_pylist() == ["1", "21"]
+    assert count.counts_V.to_pylist() == [3, 2]
+    assert fitted(tmp_path, min_count=1).fields[0].tokens_V.to_pylist() == ["blue", "red", "green"]
+
+
+def test_ids_by_hand(tmp_path):
+    # colour owns ids 0 … 4 (padding, missing, rare, blue, red), count 5 … 9; 7 has the token 3
+    feature_map = fitted(tmp_path, min_count=2)
+    assert feature_map.num_ids == 10
+    ids_BF = feature_map.encode_table(pa.table(ROWS))
+    assert ids_BF[:, 0].tolist() == [4, 4, 3, MISSING, 3, RARE, 4, RARE]
+    assert (ids_BF[:, 1] - 5).tolist() == [3, 3, MISSING, 4, 4, 3, RARE, 4]
+    assert ids_BF.dtype == np.int32
+
+
+def test_it_survives_the_disk(tmp_path):
+    feature_map = fitted(tmp_path, min_count=1)
+    feature_map.save(tmp_path / "features")
+    loaded = features.load(tmp_path / "features")
+    assert loaded == feature_map
+    text = (tmp_path / "features" / "vocabulary.csv").read_text()
+    assert text.splitlines()[1] == '"colour","blue",2'
+
+
+def test_awkward_tokens_survive_the_disk(tmp_path):
+    awkward = ['with "quotes"', "comma, here", "two\nlines", " blanks ", "NULL", "", "été", "0x1"]
+    path = tmp_path / "events.parquet"
+    pq.write_table(pa.table({"colour": awkward}), path)
+    part_R = np.zeros(len(awkward), dtype=np.uint8)
+    feature_map = features.fit(path, part_R, [COLOUR], TYPES, 1)
+    feature_map.save(tmp_path / "features")
+    loaded = features.load(tmp_path / "features")
+    assert sorted(loaded.fields[0].tokens_V.to_pylist()) == sorted(awkward)
+    assert loaded == feature_map
+
+
+def test_a_field_without_tokens_survives_the_disk(tmp_path):
+    feature_map = fitted(tmp_path, min_count=100)
+    feature_map.save(tmp_path / "features")
+    assert features.load(tmp_path / "features") == feature_map
+    assert feature_map.num_ids == 2 * RESERVED
+
+
+def naive_id(value, tokens):
+    if value is None:
+        return MISSING
+    return tokens.index(value) + RESERVED if value in tokens else RARE
+
+
+@settings(deadline=None)
+@given(
+    values=st.lists(st.none() | st.sampled_from(["a", "b", "c", "é", "long " * 9])),
+    tokens=st.lists(st.sampled_from(["a", "b", "é", "z"]), unique=True),
+)
+def test_encoding_is_the_row_by_row_one(values, tokens):
+    counts = pa.array([1] * len(tokens), pa.int64())
+    field = features.Field(COLOUR, "text", pa.array(tokens, pa.string()), counts)
+    ids = field.local_ids(pa.array(values, pa.string()))
+    assert ids.tolist() == [naive_id(value, tokens) for value in values]
+
+
+def test_a_pandas_frame_is_read_as_people_hold_it(tmp_path):
+    feature_map = fitted(tmp_path, min_count=1)
+    expected = feature_map.encode_table(pa.table(ROWS)).tolist()
+    nan = float("nan")
+    frames = [
+        pd.DataFrame(ROWS),  # count is float64 with NaN
+        pd.DataFrame({"count": ["1", " 3", "", "100", "100", "1", "7", "100"],
+                      "colour": [c or "" for c in ROWS["colour"]]}),
+        pd.DataFrame({"colour": ROWS["colour"], "count": ROWS["count"]}, dtype=object),
+        pd.DataFrame(ROWS).astype({"count": "Int64", "colour": "string"}),
+        pd.DataFrame({"colour": [c or nan for c in ROWS["colour"]], "count": ROWS["count"]},
+                     index=range(50, 58)),
+    ]  # fmt: skip
+    for frame in frames:
+        assert feature_map.encode_frame(frame).tolist() == expected
+    unseen = pd.DataFrame({"colour": ["mauve"], "count": [10**15], "spare": [1]})
+    assert (feature_map.encode_frame(unseen) - feature_map.offset_F).tolist() == [[RARE, RARE]]
+    assert feature_map.encode_frame(frames[0].iloc[:0]).shape == (0, 2)
+
+
+def test_a_number_column_given_as_floats_still_names_categories(tmp_path):
+    # banner_pos, say: 1.0 beside a missing value means the token 1
+    path = tmp_path / "events.parquet"
+    pq.write_table(pa.table({"count": [1, 0]}), path)
+    plain = Feature(name="count", column="count", transform="category")
+    feature_map = features.fit(path, np.zeros(2, np.uint8), [plain], {"count": "integer"}, 1)
+    ids_BF = feature_map.encode_frame(pd.DataFrame({"count": [1.0, None, 0.0]}))
+    assert ids_BF[:, 0].tolist() == [RESERVED + 1, MISSING, RESERVED]
+
+
+def test_what_a_frame_cannot_be(tmp_path):
+    feature_map = fitted(tmp_path, min_count=1)
+    with pytest.raises(DataError, match="no column `count`; give all of colour, count"):
+        feature_map.encode_frame(pd.DataFrame({"colour": ["red"]}))
+    for broken in ("many", "1.5", 2.5):
+        frame = pd.DataFrame({"colour": ["red", "red"], "count": [1, broken]}, dtype=object)
+        with pytest.raises(DataError, match="Row 1, column `count`: .* is not a whole number"):
+            feature_map.encode_frame(frame)
+
+
+@pytest.mark.parametrize("row_group_size", [1, 3, 100])
+def test_blocks_hold_every_row_once_in_its_part(tmp_path, row_group_size):
+    contract = load_contract("criteo")
+    rows = 50
+    rng = np.random.default_rng(0)
+    raw = {"row": np.arange(1, rows + 1), "label": rng.integers(0, 2, rows)}
+    raw |= {f"I{i}": rng.integers(0, 9, rows) for i in range(1, 14)}
+    raw |= {f"C{i}": [f"{v:08x}" for v in rng.integers(0, 5, rows)] for i in range(1, 27)}
+    events = tmp_path / "events.parquet"
+    pq.write_table(pa.table(raw), events, row_group_size=row_group_size)
+    part_R = rng.integers(0, 3, rows).astype(np.uint8)
+    types = {column.name: column.type for column in contract.columns}
+    feature_map = features.fit(events, part_R, contract.features(None), types, 1)
+    write_blocks(events, part_R, feature_map, contract, tmp_path / "blocks")
+    all_ids = feature_map.encode_table(pa.table(raw))
+    seen = []
+    for number, part in enumerate(("train", "dev", "test")):
+        block = open_block(tmp_path / "blocks", part)
+        expected = np.flatnonzero(part_R == number)
+        assert block.row_R.tolist() == (expected + 1).tolist()
+        assert np.array_equal(block.ids_RF, all_ids[expected])
+        assert np.array_equal(block.label_R, raw["label"][expected])
+        seen += block.row_R.tolist()
+    assert sorted(seen) == list(range(1, rows + 1))
