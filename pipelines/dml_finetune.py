@@ -62,6 +62,7 @@ def wire(
                     config.optimizer,
                     config.finetuning,
                     id=f"{arm}_finetune{suffix}",
+                    after=[f"mutual_finetune{suffix}"] if arm == "control" else None,
                 )
             )
     everyone = [peer for cohort in cohorts for peer in cohort]

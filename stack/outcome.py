@@ -11,6 +11,8 @@ from zenml.models import PipelineRunResponse
 from mutualctr.evaluation.terminal import render_table
 
 OUTPUTS = Path("outputs")
+TABLE_WIDTH = 100
+"""Columns that the table needs; used where the output goes to a file, which has no width."""
 
 
 def present(run: PipelineRunResponse) -> None:
@@ -26,7 +28,8 @@ def present(run: PipelineRunResponse) -> None:
     shutil.copytree(report.folder, folder, dirs_exist_ok=True)
     _point(OUTPUTS / "latest", run.name)
     numbers = json.loads((folder / "report.json").read_text(encoding="utf-8"))
-    console = Console()
+    terminal = Console()
+    console = terminal if terminal.is_terminal else Console(width=TABLE_WIDTH)
     console.print(render_table(numbers))
     console.print(f"Report: {folder / 'report.html'} (also outputs/latest/report.html)")
     console.print("Models, runs and curves: `make ui`")

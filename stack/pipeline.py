@@ -5,7 +5,6 @@ or else zenml_config.yaml, is checked as a whole before anything runs; it is not
 another, so every file says everything.
 """
 
-import logging
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from mutualctr.config import RunConfig
 from mutualctr.errors import ConfigError, UserError
 from stack.check import check_stack
 from stack.outcome import present
+from stack.quiet import quiet_logs
 
 ROOT = Path(__file__).resolve().parent.parent
 DEFAULT_CONFIG = ROOT / "zenml_config.yaml"
@@ -47,9 +47,7 @@ class ConfiguredPipeline(Pipeline):
 
         Raises click.ClickException with one sentence for everything a person can mend.
         """
-        filter_ = _OneSentence()
-        for handler in logging.getLogger().handlers:
-            handler.addFilter(filter_)
+        quiet_logs()
         try:
             check_stack()
             run = super().__call__(*args, **kwargs)
@@ -74,13 +72,3 @@ def check_content(content: dict[str, Any], where: str) -> RunConfig:
     if "parameters" not in content:
         raise ConfigError(f"{where}: `parameters` is missing; start from zenml_config.yaml.")
     return parse(RunConfig, content["parameters"], f"{where}: parameters")
-
-
-class _OneSentence(logging.Filter):
-    """Drop the traceback of an error that is the user's to mend: its sentence says it all."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        if record.exc_info and isinstance(record.exc_info[1], UserError):
-            record.exc_info = None
-            record.exc_text = None
-        return True

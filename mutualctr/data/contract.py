@@ -6,9 +6,9 @@ it needs neither a data engine nor Great Expectations, so every room may import 
 
 import re
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import SerializeAsAny, model_validator
+from pydantic import BeforeValidator, SerializeAsAny, model_validator
 
 from mutualctr.closed import Closed, nearest, parse, read_yaml
 from mutualctr.data.rules import INTEGER_RULES, RULES, Rule
@@ -59,6 +59,11 @@ class Feature(Closed):
     transform: Literal["category", "log_squared", "hour_of_day", "weekday", "weekend"]
 
 
+def _as_rule(value: Any) -> Any:
+    """A rule that was written out as plain data, read back as its own class."""
+    return RULES[value["rule"]].model_validate(value) if isinstance(value, dict) else value
+
+
 class Contract(Closed):
     """A data contract with its ranges written out: one column, rule, feature per entry."""
 
@@ -69,7 +74,7 @@ class Contract(Closed):
     """The column that orders rows in time, or `row` where the file is in time order."""
     columns: tuple[Column, ...]
     """In the order of the file."""
-    expectations: tuple[SerializeAsAny[Rule], ...]
+    expectations: tuple[Annotated[SerializeAsAny[Rule], BeforeValidator(_as_rule)], ...]
     common_features: tuple[Feature, ...]
     alternatives: dict[str, tuple[Feature, ...]]
     """Named sets of features to choose one from; the first is the contract's own choice."""

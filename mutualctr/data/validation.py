@@ -12,7 +12,9 @@ from functools import singledispatch
 from pathlib import Path
 from typing import Any
 
-os.environ["GX_ANALYTICS_ENABLED"] = "false"  # before the import, which reads it
+# Both before the import: it reads the one and logs a page at INFO.
+os.environ["GX_ANALYTICS_ENABLED"] = "false"
+logging.getLogger("great_expectations").setLevel(logging.ERROR)
 
 import duckdb
 import great_expectations as gx
@@ -27,7 +29,6 @@ from mutualctr.errors import DataError
 
 OFFENDERS_SHOWN = 5
 
-logging.getLogger("great_expectations").setLevel(logging.ERROR)
 duckdb_dialect.register()
 
 

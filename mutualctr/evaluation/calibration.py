@@ -24,6 +24,7 @@ def logloss(label_B: np.ndarray, probability_B: np.ndarray) -> float:
     Shapes: label_B 0 or 1, probability_B float64 in [0, 1]. Probabilities are kept float64's
     epsilon away from 0 and 1, as scikit-learn does, so that a certain mistake costs 36, not ∞.
     """
+    assert probability_B.dtype == np.float64, "in float32 the kept distance would round away"
     epsilon = np.finfo(np.float64).eps
     kept_B = np.clip(probability_B, epsilon, 1 - epsilon)
     return float(-np.log(np.where(label_B == 1, kept_B, 1 - kept_B)).mean())

@@ -91,10 +91,12 @@ def _draw_gains(axes: Axes, report: dict, several: bool) -> None:
     axes.set_ylim(len(names) - 0.4, -0.6)
     axes.grid(False, axis="y")
     axes.locator_params(axis="x", nbins=6)
-    axes.xaxis.set_major_formatter(lambda value, _: "0" if value == 0 else signed(value, 4))
+    axes.xaxis.set_major_formatter(lambda value, _: "0" if value == 0 else signed(value, 5))
     axes.legend(loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0, ncols=2)
     kind = "DeLong; for the mean, Student over groups" if several else "DeLong"
-    axes.set_xlabel(f"difference in test AUC, {100 * comparison['level']:.0f} % intervals\n({kind})")
+    axes.set_xlabel(
+        f"difference in test AUC, {100 * comparison['level']:.0f} % intervals\n({kind})"
+    )
     axes.set_title("Gain of mutual")
 
 
@@ -123,7 +125,7 @@ def calibration_figure(report: dict) -> Figure:
 def agreement_figure(report: dict) -> Figure:
     """How alike the peers of each group are after every arm."""
     panels = {
-        "mean_abs_difference": "Mean |p_i − p_j|",
+        "mean_abs_difference": "Mean |pᵢ − pⱼ|",
         "churn": "Churn: share of rows on different\nsides of the click rate",
         "logit_correlation": "Correlation of logits",
         "error_correlation": "Correlation of errors y − p",

@@ -1,7 +1,6 @@
 """The one record of a run's numbers. Every page, table and figure is drawn from it alone."""
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path, PurePath
@@ -12,6 +11,7 @@ from mutualctr.evaluation.html import render_html
 from mutualctr.evaluation.markdown import render_markdown
 from mutualctr.evaluation.measured import Measured
 from mutualctr.evaluation.scored import ARMS, Scored
+from mutualctr.files import replacing
 
 SCHEMA_VERSION = 1
 
@@ -80,9 +80,8 @@ def write_report(report: dict, folder: Path) -> dict[str, Path]:
     folder.mkdir(parents=True, exist_ok=True)
     paths = {suffix: folder / f"report.{suffix}" for suffix in text}
     for suffix, path in paths.items():
-        unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-        unfinished.write_text(text[suffix], encoding="utf-8")
-        os.replace(unfinished, path)
+        with replacing(path) as unfinished:
+            unfinished.write_text(text[suffix], encoding="utf-8")
     return paths
 
 

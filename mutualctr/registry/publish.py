@@ -4,12 +4,11 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import matplotlib.pyplot as plt
 from mlflow.entities import Dataset, DatasetInput
 
 from mutualctr.cohort import cohort_name
 from mutualctr.config import RunConfig
-from mutualctr.evaluation.figures import curve_figure
+from mutualctr.evaluation.curves import peer_figure
 from mutualctr.files import file_digest, folder_digest
 from mutualctr.reference import Blocks, Report
 from mutualctr.registry.register import register_version
@@ -122,9 +121,8 @@ def _child_of_this_run(
             tracker.log_point(run_id, point)
         tracker.set_tags(run_id, {"trained_in": item.run_id})
         tracker.close_child(run_id)
-    figure = curve_figure(numbers, item.peer.name)
+    figure = peer_figure(numbers, item.peer.name)
     tracker.client.log_figure(run_id, figure, "learning_curve.png")
-    plt.close(figure)
     return run_id
 
 

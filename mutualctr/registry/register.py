@@ -1,5 +1,7 @@
 """Every trained peer becomes a version of a registered model, once."""
 
+import os
+import warnings
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -16,6 +18,7 @@ from mutualctr.registry.tracking import Tracker
 ROOT = Path(__file__).resolve().parents[2]
 SERVING = Path(__file__).with_name("serving.py")
 SERVED_PACKAGES = ("mlflow", "numpy", "pandas", "pyarrow", "pydantic", "pyyaml", "safetensors", "torch")
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # bars for local copies
 KEY_TAG = "mutualctr_key"
 
 
@@ -37,7 +40,9 @@ def register_version(
     existing = client.search_model_versions(f"name = '{name}' and tags.{KEY_TAG} = '{key}'")
     if existing:
         return existing[0]
-    with mlflow.start_run(run_id=run_id, nested=True):
+    with mlflow.start_run(run_id=run_id, nested=True), warnings.catch_warnings():
+        # The signature is complete without an example, and an example would be a row of the data.
+        warnings.filterwarnings("ignore", message=".*input example was not provided")
         logged = mlflow.pyfunc.log_model(
             name=name,
             python_model=str(SERVING),

@@ -62,7 +62,8 @@ def pretrain(
             optimizer.step(lr, row_U, rows_UE.grad)
             total_loss += loss.detach() * len(label_B)
             progress.report(len(label_B))
-        curve.append(_judged(model, dev, epoch + 1, lr, total_loss.item() / train.rows))
+        train_loss = {"train_loss": total_loss.item() / train.rows}
+        curve.append(_judged(model, dev, epoch + 1, lr) | train_loss)
         progress.record(0, curve[-1])
         if curve[-1]["dev_auc"] >= max(point["dev_auc"] for point in curve):
             best_state = {name: value.clone() for name, value in model.state_dict().items()}
@@ -82,12 +83,13 @@ def finetune(
     """One epoch for the whole cohort on the same batches, in place; the paper's eq. 3.
 
     L_n = BCE(y, p_n) + weight · mutual_n. Weight 0 is the control arm: the same epoch, order,
-    schedule and fresh Adam, without the peers. Returns one curve per peer.
+    schedule and fresh Adam, without the peers. Returns one curve per peer: before and after.
     """
     torch.manual_seed(config.seed)
     optimizers = [PeerOptimizer(model, optimizer_config) for model in peers]
     steps = num_batches(train, optimizer_config.batch_rows)
     total_bce_N, total_mutual_N = torch.zeros(2, len(peers))
+    curves: list[Curve] = [[_judged(model, dev, 0, config.lr)] for model in peers]
     for model in peers:
         model.train()
     batches = shuffled_batches(train, optimizer_config.batch_rows, config.seed)
@@ -109,12 +111,15 @@ def finetune(
         total_bce_N += bce_N.detach() * len(label_B)
         total_mutual_N += pairwise_N * len(label_B)
         progress.report(len(label_B))
-    curves: list[Curve] = []
     for n, model in enumerate(peers):
-        point = _judged(model, dev, 1, lr, total_bce_N[n].item() / train.rows)
-        point["mutual_loss"] = total_mutual_N[n].item() / train.rows
-        progress.record(n, point)
-        curves.append([point])
+        losses = {
+            "train_loss": total_bce_N[n].item() / train.rows,
+            "mutual_loss": total_mutual_N[n].item() / train.rows,
+        }
+        curves[n].append(_judged(model, dev, 1, lr) | losses)
+    for n, curve in enumerate(curves):
+        for point in curve:
+            progress.record(n, point)
     return curves
 
 
@@ -135,14 +140,11 @@ def spread(rows_UE: torch.Tensor, inverse_BF: torch.Tensor) -> torch.Tensor:
     return rows_UE.index_select(0, inverse_BF.reshape(-1)).view(batch, fields, -1)
 
 
-def _judged(
-    model: ClickModel, dev: Block, epoch: float, lr: float, train_loss: float
-) -> dict[str, float]:
+def _judged(model: ClickModel, dev: Block, epoch: int, lr: float) -> dict[str, float]:
     probability_R = predict(model, dev)
     return {
         "epoch": epoch,
         "lr": lr,
-        "train_loss": train_loss,
         "dev_auc": auc(dev.label_R, probability_R),
         "dev_logloss": logloss(dev.label_R, probability_R),
     }
