@@ -153,7 +153,7 @@ class MissingShare(ColumnRule):
     at_most: Annotated[float, Field(ge=0, le=1)]
 
     def words(self) -> str:
-        return f"may be missing in at most {self.at_most:.4g} of the rows"
+        return f"may be missing in at most {100 * self.at_most:.4g} % of the rows"
 
     def broken_by(self) -> str:
         return f"{self.quoted} IS NULL"

@@ -8,6 +8,7 @@ so that a model with interactions can learn them from a hundred thousand rows. A
 through the logarithm of its value; a missing value has an effect and a factor of its own.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -140,24 +141,26 @@ def generate_criteo(path: Path, rows: int, seed: int) -> float:
 
 
 def _draw_world(rows: int, draw: np.random.Generator) -> _World:
-    categories = []
-    for power, missing_share in CATEGORIES:
-        tokens = min(MOST_TOKENS, max(3, round(rows**power)))
-        popularity_V = (np.arange(tokens) + 2.0) ** -ZIPF_EXPONENT
-        cumulative_V = np.cumsum(popularity_V) / popularity_V.sum()
-        cumulative_V[-1] = 1.0
-        interacts = power <= INTERACTING_POWER
-        categories.append(
-            _Category(
-                missing_share,
-                cumulative_V,
-                _hex_tokens(tokens, draw),
-                draw.normal(size=tokens + 1),
-                draw.normal(size=(tokens + 1, FACTOR_DIM)) * interacts,
-            )
-        )
+    categories = tuple(_draw_category(rows, *entry, draw) for entry in CATEGORIES)
     numbers = len(NUMBERS)
-    return _World(draw.normal(size=numbers), draw.normal(size=numbers), tuple(categories))
+    return _World(draw.normal(size=numbers), draw.normal(size=numbers), categories)
+
+
+def _draw_category(
+    rows: int, power: float, missing_share: float, draw: np.random.Generator
+) -> _Category:
+    """One field. Its factors have mean zero over the rows, so that pairs hide no first order."""
+    tokens = min(MOST_TOKENS, max(3, round(rows**power)))
+    popularity_V = (np.arange(tokens) + 2.0) ** -ZIPF_EXPONENT
+    popularity_V /= popularity_V.sum()
+    cumulative_V = np.cumsum(popularity_V)
+    cumulative_V[-1] = 1.0
+    effect_V = (1 - power) * draw.normal(size=tokens + 1)
+    factor_VR = draw.normal(size=(tokens + 1, FACTOR_DIM)) * (power <= INTERACTING_POWER)
+    factor_VR -= np.append((1 - missing_share) * popularity_V, missing_share) @ factor_VR
+    return _Category(
+        missing_share, cumulative_V, _hex_tokens(tokens, draw), effect_V, factor_VR
+    )
 
 
 def _hex_tokens(tokens: int, draw: np.random.Generator) -> pa.Array:
@@ -175,7 +178,7 @@ def _draw_number(i: int, rows: int, draw: np.random.Generator) -> np.ma.MaskedAr
     return np.ma.masked_array(value_B, mask=draw.random(rows) < missing_share)
 
 
-def _calibrate(sample: _Rows):
+def _calibrate(sample: _Rows) -> Callable[[_Rows], np.ndarray]:
     """The function from rows to logits whose spread and mean click share are as wanted."""
     first = (sample.first_B.mean(), sample.first_B.std() / np.sqrt(1 - PAIRS_SHARE))
     pairs = (sample.pairs_B.mean(), sample.pairs_B.std() / np.sqrt(PAIRS_SHARE))

@@ -83,7 +83,7 @@ class ValidationReport(Closed):
         if not failed:
             return
         first, more = failed[0], len(failed) - 1
-        others = f" ({more} more critical expectation{'s' * (more > 1)} failed)" if more else ""
+        others = f"; {more} more critical expectation{'s' * (more > 1)} failed" if more else ""
         if not first.offenders:
             raise DataError(
                 f"{source}: {first.subject} {first.words} but {first.observed}{others}; "
@@ -93,7 +93,7 @@ class ValidationReport(Closed):
         value = "no value" if offender.value is None else offender.value
         raise DataError(
             f"{source}: {first.subject} {first.words} but row {offender.row} has {value} "
-            f"({first.unexpected_count:,} of {self.rows:,} rows break this rule){others}; "
+            f"({first.unexpected_count:,} of {self.rows:,} rows break this rule{others}); "
             "correct the row or remove it, then run again."
         )
 

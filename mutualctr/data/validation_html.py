@@ -77,8 +77,8 @@ def _failed(results: list[Result], rows: int) -> str:
     body = "\n".join(
         f'<tr class="{result.severity}"><td class="mark">✗ {result.severity}</td>'
         f"<td>{escape(result.column or 'the table')}</td>"
-        f"<td>{escape(result.words)}<br><span class='quiet'>{escape(result.observed)}</span></td>"
-        f'<td class="number">{_count(result, rows)}</td><td>{_offenders(result)}</td></tr>'
+        f'<td>{escape(result.words)}</td><td class="number">{_count(result, rows)}</td>'
+        f"<td>{_first_of_them(result)}</td></tr>"
         for result in results
     )
     head = _head("Severity", "Column", "Rule", "#Rows that break it", "First of them")
@@ -91,7 +91,10 @@ def _count(result: Result, rows: int) -> str:
     return f"{result.unexpected_count:,}<br>{100 * result.unexpected_count / rows:.3g} %"
 
 
-def _offenders(result: Result) -> str:
+def _first_of_them(result: Result) -> str:
+    """The first offending rows, or what was observed where no single row offends."""
+    if not result.offenders:
+        return escape(result.observed)
     return "<br>".join(
         f"row {offender.row:,}: "
         + ("missing" if offender.value is None else f"<code>{escape(str(offender.value))}</code>")
