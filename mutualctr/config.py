@@ -8,8 +8,11 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from mutualctr.closed import Closed, nearest
 from models.registry import ARCHITECTURES, options_of
+from mutualctr.closed import Closed, nearest
+
+
+GENERATED_CONTRACT = "criteo"
 
 
 class Generated(Closed):
@@ -34,7 +37,14 @@ class DataConfig(Closed):
     @model_validator(mode="after")
     def _one_origin(self) -> "DataConfig":
         if (self.source is None) == (self.generated is None):
-            raise ValueError("give either `source` (a file) or `generated` (rows and seed), not both.")
+            raise ValueError(
+                "give either `source` (a file) or `generated` (rows and seed), not both."
+            )
+        if self.generated is not None and self.contract != GENERATED_CONTRACT:
+            raise ValueError(
+                f"generated clicks have the shape of `{GENERATED_CONTRACT}`, not of "
+                f"`{self.contract}`; give a `source` file instead."
+            )
         return self
 
 
@@ -75,7 +85,12 @@ class PeerConfig(Closed):
                 f"{nearest(self.architecture, known)}"
             )
         allowed = options_of(self.architecture)
-        for name in self.options:
+        for name, value in self.options.items():
+            if name in allowed and not allowed[name].accepts(value):
+                raise ValueError(
+                    f"option `{name}` of {self.architecture} is {value!r}; "
+                    f"it takes {allowed[name].rule}."
+                )
             if name not in allowed:
                 raise ValueError(
                     f"`{name}` is not an option of {self.architecture}; "

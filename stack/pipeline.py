@@ -16,6 +16,7 @@ from zenml.pipelines.pipeline_definition import Pipeline
 
 from mutualctr.closed import nearest, parse, read_yaml
 from mutualctr.config import RunConfig
+from mutualctr.data.contract import load_contract
 from mutualctr.errors import ConfigError, UserError
 from stack.check import check_stack
 from stack.outcome import present
@@ -71,4 +72,6 @@ def check_content(content: dict[str, Any], where: str) -> RunConfig:
             raise ConfigError(f"{where}: `{key}` is not a known key; {nearest(str(key), known)}")
     if "parameters" not in content:
         raise ConfigError(f"{where}: `parameters` is missing; start from zenml_config.yaml.")
-    return parse(RunConfig, content["parameters"], f"{where}: parameters")
+    config = parse(RunConfig, content["parameters"], f"{where}: parameters")
+    load_contract(config.data.contract).features(config.data.feature_set)
+    return config

@@ -94,19 +94,18 @@ class Contract(Closed):
         elif alternative not in self.alternatives:
             known = ", ".join(self.alternatives) or "none"
             raise ConfigError(
-                f"Contract {self.name} has no feature alternative `{alternative}`; "
-                f"it has: {known}."
+                f"Contract {self.name} has no feature alternative `{alternative}`; it has: {known}."
             )
         return [*self.common_features, *self.alternatives.get(alternative, ())]
 
     @model_validator(mode="after")
     def _holds_together(self) -> "Contract":
         _check_columns(self)
-        for feature_set in ("common features", *self.alternatives):
+        for feature_set in ("common_features", *self.alternatives):
             _check_features(self, feature_set)
         for rule in self.expectations:
             if rule.column is not None:
-                column = _known_column(self, rule.column, "expectations")
+                column = _known_column(self, rule.column, "an expectation")
                 if isinstance(rule, INTEGER_RULES) and column.type != "integer":
                     raise ValueError(
                         f"the rule {rule.rule} needs an integer column, {column.name} is text."
@@ -134,9 +133,7 @@ def load_contract(name_or_path: str) -> Contract:
     alternatives = raw.get("alternatives", {})
     if not isinstance(alternatives, dict):
         raise ConfigError(f"{path}: `alternatives` must hold `name: [features]` pairs.")
-    parsed["alternatives"] = {
-        name: _features(alternatives, name, path) for name in alternatives
-    }
+    parsed["alternatives"] = {name: _features(alternatives, name, path) for name in alternatives}
     return parse(Contract, parsed, str(path))
 
 
@@ -208,12 +205,12 @@ def _features(raw: dict, key: str, path: Path) -> list[Feature]:
     ]
 
 
-def _known_column(contract: Contract, name: str, section: str) -> Column:
+def _known_column(contract: Contract, name: str, what: str) -> Column:
     for column in contract.columns:
         if column.name == name:
             return column
     names = [column.name for column in contract.columns]
-    raise ValueError(f"{section} speak of the column `{name}`; {nearest(name, names)}")
+    raise ValueError(f"{what} names the column `{name}`; {nearest(name, names)}")
 
 
 def _check_columns(contract: Contract) -> None:
@@ -229,19 +226,17 @@ def _check_columns(contract: Contract) -> None:
     if contract.time != ROW_COLUMN:
         column = _known_column(contract, contract.time, "`time`")
         if column.role != "time" or column.type != "integer":
-            raise ValueError(f"`time` names {column.name}, which is no integer of role time.")
+            raise ValueError(f"`time` names {column.name}, no integer column of role time.")
 
 
 def _check_features(contract: Contract, feature_set: str) -> None:
     own = contract.alternatives.get(feature_set, ())
     names = [feature.name for feature in (*contract.common_features, *own)]
     for feature in (*contract.common_features, *own):
-        column = _known_column(contract, feature.column, feature_set)
+        column = _known_column(contract, feature.column, f"a feature of {feature_set}")
         if column.role in ("label", "ignored"):
             raise ValueError(f"{column.name} has the role {column.role}: it cannot be a feature.")
         if feature.transform != "category" and column.type != "integer":
-            raise ValueError(
-                f"{feature.transform} needs an integer column, {column.name} is text."
-            )
+            raise ValueError(f"{feature.transform} needs an integer column, {column.name} is text.")
         if names.count(feature.name) > 1:
             raise ValueError(f"two features are called {feature.name}; rename one.")

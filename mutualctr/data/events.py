@@ -159,9 +159,7 @@ def _cut(block: Block, path: Path, contract: Contract, columns: list[str]) -> pa
     try:
         text = pa.csv.read_csv(
             pa.py_buffer(block.data),
-            read_options=pa.csv.ReadOptions(
-                column_names=columns, block_size=len(block.data) + 1
-            ),
+            read_options=pa.csv.ReadOptions(column_names=columns, block_size=len(block.data) + 1),
             parse_options=pa.csv.ParseOptions(
                 delimiter=contract.format.separator, quote_char=False, ignore_empty_lines=False
             ),
@@ -184,8 +182,8 @@ def _wrong_width(block: Block, path: Path, contract: Contract, expected: int) ->
         found = line.count(separator) + 1
         if found != expected:
             return DataError(
-                f"{path}: line {number} has {found} columns where contract {contract.name} "
-                f"expects {expected}, separated by {contract.format.delimiter}; "
+                f"{path}: line {number} has {found} column{'s' * (found > 1)} where contract "
+                f"{contract.name} expects {expected}, separated by {contract.format.delimiter}; "
                 "correct or remove the line."
             )
     raise AssertionError("Arrow refused a block in which every line has the right width")

@@ -17,15 +17,12 @@ from mutualctr.files import replacing
 from mutualctr.reference import Blocks, Events, Split, Validation
 
 
-ROOT = Path(__file__).resolve().parents[2]
-"""The repository: contracts lie in it, ../shared/data beside it."""
-
 
 def source_fingerprint(data: DataConfig) -> str:
     """SHA-256 of the source's content; generated clicks are told apart by their configuration."""
     if data.source is None:
         return "generated"
-    return fingerprint(resolve_source(data.source, ROOT))
+    return fingerprint(resolve_source(data.source))
 
 
 def ingest_source(data: DataConfig, contract: Contract, expected: str, folder: Path) -> Events:
@@ -39,7 +36,7 @@ def ingest_source(data: DataConfig, contract: Contract, expected: str, folder: P
             generate_criteo(path, data.generated.rows, data.generated.seed)
             info = ingest(path, contract, folder)
         return Events.of(folder, source="generated", source_sha256=info.sha256, rows=info.rows)
-    path = resolve_source(data.source, ROOT)
+    path = resolve_source(data.source)
     info = ingest(path, contract, folder)
     if info.sha256 != expected:
         raise DataError(f"{path} changed while the run was starting; run again when it is written.")

@@ -158,9 +158,7 @@ def _draw_category(
     effect_V = (1 - power) * draw.normal(size=tokens + 1)
     factor_VR = draw.normal(size=(tokens + 1, FACTOR_DIM)) * (power <= INTERACTING_POWER)
     factor_VR -= np.append((1 - missing_share) * popularity_V, missing_share) @ factor_VR
-    return _Category(
-        missing_share, cumulative_V, _hex_tokens(tokens, draw), effect_V, factor_VR
-    )
+    return _Category(missing_share, cumulative_V, _hex_tokens(tokens, draw), effect_V, factor_VR)
 
 
 def _hex_tokens(tokens: int, draw: np.random.Generator) -> pa.Array:

@@ -4,6 +4,7 @@ A contract compiles to a plain Great Expectations suite. Regular expressions and
 through `UnexpectedRowsExpectation`, because Great Expectations knows no regular expression for
 DuckDB. For what failed, the first offending rows are looked up with the rule's own predicate.
 """
+# ruff: noqa: E402
 
 import json
 import logging
@@ -201,7 +202,7 @@ def _result(
     if isinstance(rule, rules.Pattern | rules.CalendarHour):
         unexpected = found["observed_value"]
     else:
-        unexpected = found.get("unexpected_count", 0)
+        unexpected = found.get("unexpected_count") or 0  # None where there is no row
     return Result(
         column=rule.column,
         rule=rule.rule,
@@ -221,13 +222,11 @@ def _observed(rule: rules.Rule, found: dict[str, Any], unexpected: int) -> str:
         absent = ", ".join(str(value) for value in found["partial_missing_list"])
         return f"{absent} never occurs" if absent else "all occur"
     if isinstance(rule, rules.NotMissing | rules.MissingShare):
-        return f"missing in {found['unexpected_percent']:.4g} % of the rows"
+        return f"missing in {found['unexpected_percent'] or 0:.4g} % of the rows"
     return f"{unexpected:,} unexpected"
 
 
-def _offenders(
-    rule: rules.Rule, connection: duckdb.DuckDBPyConnection
-) -> tuple[Offender, ...]:
+def _offenders(rule: rules.Rule, connection: duckdb.DuckDBPyConnection) -> tuple[Offender, ...]:
     predicate = rule.broken_by()
     if predicate is None:
         return ()

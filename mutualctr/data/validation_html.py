@@ -82,7 +82,9 @@ def _failed(results: list[Result], rows: int) -> str:
         for result in results
     )
     head = _head("Severity", "Column", "Rule", "#Rows that break it", "First of them")
-    return f'<h2>Failed</h2>\n<div class="wide"><table>{head}<tbody>\n{body}\n</tbody></table></div>'
+    return (
+        f'<h2>Failed</h2>\n<div class="wide"><table>{head}<tbody>\n{body}\n</tbody></table></div>'
+    )
 
 
 def _count(result: Result, rows: int) -> str:

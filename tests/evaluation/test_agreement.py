@@ -7,12 +7,12 @@ from mutualctr.evaluation.ensemble import mean_probability
 
 def test_two_peers_by_hand():
     # |0.1 − 0.3| |0.4 − 0.2| |0.8 − 0.9| |0.2 − 0.6|: mean 0.9/4
-    # click rate ½: only the last row lies on different sides: churn ¼
-    label_B = np.array([0, 0, 1, 1])
+    # click rate ¼: rows 0.1|0.3 and 0.4|0.2 and 0.2|0.6 lie on different sides: churn ¾
+    label_B = np.array([0, 0, 1, 0])
     probability_NB = np.array([[0.1, 0.4, 0.8, 0.2], [0.3, 0.2, 0.9, 0.6]])
     found = agreement(label_B, probability_NB)
     assert found.mean_abs_difference == pytest.approx(0.225)
-    assert found.churn == 0.25
+    assert found.churn == 0.75
 
 
 def test_three_peers_average_their_pairs():

@@ -79,6 +79,13 @@ def test_layout_of_the_strings_does_not_matter():
         np.testing.assert_array_equal(_buckets("f", layout), expected)
 
 
+def test_narrow_indices_have_room_for_a_missing_token():
+    # 128 tokens fill int8, so that 128 for "missing" needs a wider index
+    names = [f"t{n}" for n in range(128)]
+    narrow = pa.DictionaryArray.from_arrays(pa.array([0, None, 127], pa.int8()), pa.array(names))
+    np.testing.assert_array_equal(_buckets("f", narrow), _buckets("f", narrow.cast(pa.string())))
+
+
 def test_field_token_and_missing_make_the_feature():
     one = _buckets("f", pa.array(["a", "", "f", None]))
     assert len(set(one)) == 4  # empty, spelt like the field, and missing are three things

@@ -53,6 +53,12 @@ def test_distinct_probabilities_fill_bins_evenly():
     assert points[-1].observed == pytest.approx(2 / 3)
 
 
+def test_ties_go_where_their_middle_lies():
+    # 1 row at 0.1: mid-rank − ½ = 0.5 of 40, bin 0. 39 rows at 0.9: 1 + 19.5 = 20.5, bin 10.
+    points = reliability(np.r_[0, np.ones(39)], np.r_[0.1, np.full(39, 0.9)])
+    assert [point.rows for point in points] == [1, 39]
+
+
 def test_a_constant_probability_is_one_bin_whatever_the_order():
     label_B = np.r_[
         np.ones(25), np.zeros(75)

@@ -1,0 +1,68 @@
+"""A small run through the real command, and what it left behind."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+ZENML = Path(sys.executable).parent / "zenml"
+
+
+def small_config(source: str = "clicks.tsv") -> dict[str, Any]:
+    """Two architectures, a tiny network, one epoch: seconds, but every step is real."""
+    content = yaml.safe_load((ROOT / "zenml_config.yaml").read_text())
+    content["run_name"] = "small-{date}-{time}"
+    content["parameters"] |= {
+        "data": {"contract": "criteo", "source": source},
+        "network": {"embedding_dim": 4, "hidden": [16, 8], "dropout": 0.0},
+        "peers": [{"architecture": "deepfm", "seed": 1}, {"architecture": "dcn", "seed": 2}],
+        "pretraining": {"epochs": 2, "lr": 1e-3},
+        "registry": {"prefix": "small"},
+    }
+    return content
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What a run of the command printed and wrote."""
+
+    code: int
+    output: str
+    folder: Path
+
+    @property
+    def report(self) -> dict[str, Any]:
+        return json.loads((self.folder / "outputs" / "latest" / "report.json").read_text())
+
+    @property
+    def started(self) -> list[str]:
+        """Steps that really ran, in order."""
+        lines = [line for line in self.output.splitlines() if line.endswith("has started.")]
+        return [line.split()[1].strip("`") for line in lines]
+
+    @property
+    def cached(self) -> list[str]:
+        lines = [line for line in self.output.splitlines() if "cached version" in line]
+        return [line.split()[-1].strip("`.") for line in lines]
+
+
+def run_command(content: dict[str, Any], folder: Path, data: Path) -> Finished:
+    """`zenml pipeline run dml_finetune -c …` in its own process and working folder."""
+    config = folder / "run.yaml"
+    config.write_text(yaml.safe_dump(content))
+    done = subprocess.run(
+        [ZENML, "pipeline", "run", "dml_finetune", "-c", config],
+        cwd=folder,
+        env=os.environ | {"MUTUALCTR_DATA": str(data), "ZENML_LOGGING_COLORS_DISABLED": "true"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=300,
+    )
+    return Finished(done.returncode, done.stdout, folder)

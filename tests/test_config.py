@@ -1,0 +1,131 @@
+"""The configuration is closed: every file parses, every slip of the pen gets its sentence."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from mutualctr.cohort import cohort_name, groups_of
+from mutualctr.config import RunConfig
+from mutualctr.errors import ConfigError
+from stack.pipeline import check_config, check_content
+
+ROOT = Path(__file__).resolve().parent.parent
+FILES = [ROOT / "zenml_config.yaml", *sorted((ROOT / "configs").glob("**/*.yaml"))]
+
+
+def default() -> dict:
+    return yaml.safe_load((ROOT / "zenml_config.yaml").read_text())
+
+
+def test_every_file_is_a_complete_configuration():
+    for path in FILES:
+        assert isinstance(check_config(path), RunConfig), path
+    assert len(FILES) == 4
+
+
+SLIPS = {
+    "a misspelt key at the top": (
+        lambda c: c.update(paramters={}),
+        "run.yaml: `paramters` is not a known key; did you mean `parameters`?",
+    ),
+    "a misspelt section": (
+        lambda c: c["parameters"].update(networks={}),
+        "`networks` is not a known key; did you mean `network`?",
+    ),
+    "a misspelt key in a section": (
+        lambda c: c["parameters"]["finetuning"].update(wieght=1.0),
+        "run.yaml: parameters: `finetuning.wieght` is not a known key; did you mean `weight`?",
+    ),
+    "a misspelt key in a peer": (
+        lambda c: c["parameters"]["peers"][0].update(sead=1),
+        "`peers.0.sead` is not a known key; did you mean `seed`?",
+    ),
+    "a section left out": (
+        lambda c: c["parameters"].pop("optimizer"),
+        "run.yaml: parameters: `optimizer` is missing; add it.",
+    ),
+    "no parameters": (lambda c: c.pop("parameters"), "`parameters` is missing"),
+    "an unknown architecture": (
+        lambda c: c["parameters"]["peers"][0].update(architecture="deepfn"),
+        "`peers.0`: `deepfn` is not a known architecture; did you mean `deepfm`?",
+    ),
+    "an option of another architecture": (
+        lambda c: c["parameters"]["peers"][1].update(options={"product": "inner"}),
+        "`peers.1`: `product` is not an option of dcn; known are: cross_layers.",
+    ),
+    "a value no option takes": (
+        lambda c: c["parameters"]["peers"][2].update(options={"product": "both"}),
+        "`peers.2`: option `product` of pnn is 'both'; it takes one of inner, outer.",
+    ),
+    "a word for a number": (
+        lambda c: c["parameters"]["finetuning"].update(lr="fast"),
+        "run.yaml: parameters: `finetuning.lr` is 'fast': input should be a valid number",
+    ),
+    "a negative rate": (
+        lambda c: c["parameters"]["pretraining"].update(lr=-1),
+        "`pretraining.lr` is -1: input should be greater than 0",
+    ),
+    "an unknown space": (
+        lambda c: c["parameters"]["finetuning"].update(space="probability"),
+        "`finetuning.space` is 'probability': input should be 'prob', 'logit' or 'soft_bce'",
+    ),
+    "one peer": (
+        lambda c: c["parameters"].update(peers=c["parameters"]["peers"][:1]),
+        "`peers`",
+    ),
+    "the same peer twice": (
+        lambda c: c["parameters"].update(peers=[c["parameters"]["peers"][0]] * 2),
+        "two peers are deepfm with seed 1",
+    ),
+    "two sources": (
+        lambda c: c["parameters"]["data"].update(source="clicks.tsv"),
+        "give either `source` (a file) or `generated`",
+    ),
+    "an unknown contract": (
+        lambda c: c["parameters"]["data"].update(
+            contract="critoe", source="clicks.tsv", generated=None
+        ),
+        "no data contract `critoe`",
+    ),
+    "generated clicks in another shape": (
+        lambda c: c["parameters"]["data"].update(contract="avazu"),
+        "generated clicks have the shape of `criteo`, not of `avazu`",
+    ),
+}
+
+
+@pytest.mark.parametrize("slip", SLIPS)
+def test_a_slip_gets_one_sentence(slip):
+    change, sentence = SLIPS[slip]
+    content = default()
+    change(content)
+    with pytest.raises(ConfigError) as raised:
+        check_content(content, "run.yaml")
+    assert sentence in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_broken_yaml_and_a_missing_file_get_a_sentence(tmp_path):
+    path = tmp_path / "run.yaml"
+    with pytest.raises(ConfigError, match="there is no such file"):
+        check_config(path)
+    path.write_text("parameters:\n  data: [1\n")
+    with pytest.raises(ConfigError, match="line 3: not valid YAML"):
+        check_config(path)
+    path.write_text("- a list\n")
+    with pytest.raises(ConfigError, match="must hold `key: value` pairs"):
+        check_config(path)
+
+
+def test_one_group_has_plain_names_and_several_have_prefixes():
+    content = default()["parameters"]
+    content["peers"].append({"architecture": "deepfm", "seed": 9})
+    names = [peer.name for peer in groups_of(RunConfig.model_validate(content))[0]]
+    assert names == ["deepfm-0", "dcn-0", "pnn-0", "fibinet-0", "deepfm-1"]
+    config = RunConfig.model_validate(content | {"groups": 2})
+    first, second = groups_of(config)
+    assert [peer.name for peer in second][:2] == ["g1-deepfm-0", "g1-dcn-0"]
+    assert first[0].spec.seed == 1
+    assert second[0].spec.seed == 1001
+    assert cohort_name(config) == "2 deepfm+dcn+pnn+fibinet"
