@@ -11,7 +11,6 @@ from pydantic import Field, model_validator
 from models.registry import ARCHITECTURES, options_of
 from mutualctr.closed import Closed, nearest
 
-
 GENERATED_CONTRACT = "criteo"
 
 

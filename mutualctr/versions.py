@@ -10,7 +10,14 @@ from mutualctr.files import file_digest
 
 ROOT = Path(__file__).resolve().parent.parent
 LIBRARIES = (
-    "torch", "zenml", "mlflow", "great-expectations", "duckdb", "pandas", "numpy", "scikit-learn",
+    "torch",
+    "zenml",
+    "mlflow",
+    "great-expectations",
+    "duckdb",
+    "pandas",
+    "numpy",
+    "scikit-learn",
 )
 
 

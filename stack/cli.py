@@ -37,7 +37,9 @@ def setup() -> None:
 
 @main.command()
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="dotted key below `parameters`")
+@click.option(
+    "--set", "changes", multiple=True, metavar="KEY=VALUE", help="dotted key below `parameters`"
+)
 def config(file: Path, changes: tuple[str, ...]) -> None:
     """Print the configuration FILE with some values changed, checked, ready for `-c`."""
     from stack.pipeline import check_content

@@ -12,9 +12,7 @@ from stack.materializer import ReferenceMaterializer
 from steps.finetune import finetuned
 
 
-@step(
-    experiment_tracker=True, cache_policy=TRAINING, output_materializers=ReferenceMaterializer
-)
+@step(experiment_tracker=True, cache_policy=TRAINING, output_materializers=ReferenceMaterializer)
 def control_finetune(
     blocks: Blocks,
     pretrained: list[Models],

@@ -23,8 +23,9 @@ def finetuned(
     names = [f"{arm} {peer.spec.architecture} seed {peer.spec.seed}" for peer in peers]
     params = {"optimizer": optimizer, "finetune": config}
     title = f"{arm} finetune of {len(peers)} peers"
-    with scratch() as folder, watched(
-        current_tracker(), names, params, title, blocks.train_rows
-    ) as (progress, run_ids):
+    with (
+        scratch() as folder,
+        watched(current_tracker(), names, params, title, blocks.train_rows) as (progress, run_ids),
+    ):
         finetune_cohort(blocks, pretrained, arm, optimizer, config, progress, folder)
         return Models.of(folder, run_ids=run_ids)

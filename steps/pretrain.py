@@ -15,9 +15,7 @@ from stack.scratch import scratch
 from stack.tracker import current_tracker
 
 
-@step(
-    experiment_tracker=True, cache_policy=TRAINING, output_materializers=ReferenceMaterializer
-)
+@step(experiment_tracker=True, cache_policy=TRAINING, output_materializers=ReferenceMaterializer)
 def pretrain(
     blocks: Blocks,
     spec: PeerSpec,
@@ -29,8 +27,9 @@ def pretrain(
     title = f"pretrain {spec.architecture} seed {spec.seed}"
     rows = config.epochs * blocks.train_rows
     params = {"peer": spec, "network": network, "optimizer": optimizer, "pretrain": config}
-    with scratch() as folder, watched(
-        current_tracker(), [title], params, title, rows
-    ) as (progress, run_ids):
+    with (
+        scratch() as folder,
+        watched(current_tracker(), [title], params, title, rows) as (progress, run_ids),
+    ):
         pretrain_peer(blocks, spec, network, optimizer, config, progress, folder)
         return Models.of(folder, run_ids=run_ids)

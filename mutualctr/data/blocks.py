@@ -1,9 +1,9 @@
 """Training-ready rows: int32 ids and labels, memory-mapped, one folder per part.
 
-    blocks/train/ids.npy    int32 [rows, F]   ids of the one embedding table
-    blocks/train/label.npy  uint8 [rows]
-    blocks/train/row.npy    int64 [rows]      line of the source file the row came from
-    blocks/features/        the feature map that made the ids (features.json, vocabulary.csv)
+blocks/train/ids.npy    int32 [rows, F]   ids of the one embedding table
+blocks/train/label.npy  uint8 [rows]
+blocks/train/row.npy    int64 [rows]      line of the source file the row came from
+blocks/features/        the feature map that made the ids (features.json, vocabulary.csv)
 """
 
 from dataclasses import dataclass
@@ -35,7 +35,10 @@ def write_blocks(
 ) -> None:
     """Encode every row of the events into the block of its part, one row group at a time."""
     rows = np.bincount(part_R, minlength=len(PARTS)).tolist()
-    outputs = [_create(folder / name, n, len(feature_map.fields)) for name, n in zip(PARTS, rows, strict=True)]
+    outputs = [
+        _create(folder / name, n, len(feature_map.fields))
+        for name, n in zip(PARTS, rows, strict=True)
+    ]
     written = [0] * len(PARTS)
     feature_columns = [field.feature.column for field in feature_map.fields]
     columns = list(dict.fromkeys([contract.label, "row", *feature_columns]))
@@ -68,7 +71,11 @@ def open_block(folder: Path, part: str) -> Block:
 
 def _create(folder: Path, rows: int, fields: int) -> Block:
     folder.mkdir(parents=True)
-    shapes = {"ids": (np.int32, (rows, fields)), "label": (np.uint8, (rows,)), "row": (np.int64, (rows,))}
+    shapes = {
+        "ids": (np.int32, (rows, fields)),
+        "label": (np.uint8, (rows,)),
+        "row": (np.int64, (rows,)),
+    }
     arrays = (
         open_memmap(folder / f"{name}.npy", mode="w+", dtype=dtype, shape=shape)
         for name, (dtype, shape) in shapes.items()

@@ -151,9 +151,7 @@ def load(folder: Path) -> FeatureMap:
         length = entry["size"] - RESERVED
         part = vocabulary.slice(start, length).combine_chunks()
         start += length
-        feature = Feature(
-            name=entry["name"], column=entry["column"], transform=entry["transform"]
-        )
+        feature = Feature(name=entry["name"], column=entry["column"], transform=entry["transform"])
         assert part.num_rows == length
         assert pc.all(pc.equal(part["field"], entry["name"])).as_py() in (True, None)
         tokens, counts = _one_array(part["token"]), _one_array(part["count"])
@@ -193,9 +191,7 @@ def column_chunks(events: Path, columns: list[str]) -> Iterator[tuple[int, pa.Ta
             start += table.num_rows
 
 
-def _count_tokens(
-    events: Path, part_R: np.ndarray, feature: Feature
-) -> tuple[pa.Array, pa.Array]:
+def _count_tokens(events: Path, part_R: np.ndarray, feature: Feature) -> tuple[pa.Array, pa.Array]:
     """Distinct non-missing tokens of one feature in train, with their counts."""
     tokens, counts = [pa.array([], pa.string())], [pa.array([], pa.int64())]
     for start, table in column_chunks(events, [feature.column]):
@@ -206,7 +202,9 @@ def _count_tokens(
         tokens.append(TRANSFORMS[feature.transform](encoded.dictionary))
         counts.append(pa.array(count_U, pa.int64()))
     table = pa.table({"token": pa.concat_arrays(tokens), "count": pa.concat_arrays(counts)})
-    total = table.filter(pc.greater(table["count"], 0)).group_by("token").aggregate([("count", "sum")])
+    total = (
+        table.filter(pc.greater(table["count"], 0)).group_by("token").aggregate([("count", "sum")])
+    )
     return _one_array(total["token"]), _one_array(total["count_sum"])
 
 

@@ -17,7 +17,6 @@ from mutualctr.files import replacing
 from mutualctr.reference import Blocks, Events, Split, Validation
 
 
-
 def source_fingerprint(data: DataConfig) -> str:
     """SHA-256 of the source's content; generated clicks are told apart by their configuration."""
     if data.source is None:

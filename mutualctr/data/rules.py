@@ -129,8 +129,7 @@ class Pattern(ColumnRule):
         return f"must match {self.pattern}"
 
     def broken_by(self) -> str:
-        literal = "'" + self.pattern.replace("'", "''") + "'"
-        return f"NOT regexp_full_match({self.as_text}, {literal})"
+        return f"NOT regexp_full_match({self.as_text}, {sql_text(self.pattern)})"
 
 
 class CalendarHour(ColumnRule):
@@ -172,6 +171,12 @@ RULES: dict[str, type[Rule]] = {
 
 INTEGER_RULES = (OneOf, AllPresent, Between, CalendarHour)
 """Rules that compare numbers and so need an integer column."""
+
+
+def sql_text(text: str) -> str:
+    """A text literal for DuckDB without a colon, which SQLAlchemy would take for a parameter."""
+    quoted = text.replace("'", "''").replace(":", "' || chr(58) || '")
+    return f"('{quoted}')"
 
 
 def _listed(values: list[int]) -> str:

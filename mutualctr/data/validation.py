@@ -171,13 +171,8 @@ def _(rule: rules.Between) -> gxe.Expectation:
 @_compile.register(rules.CalendarHour)
 def _(rule: rules.ColumnRule) -> gxe.Expectation:
     predicate = rule.broken_by().replace("{", "{{").replace("}", "}}")
-    query = f'SELECT "{ROW_COLUMN}", {rule.quoted} FROM {{batch}} WHERE {_text(predicate)}'
+    query = f'SELECT "{ROW_COLUMN}", {rule.quoted} FROM {{batch}} WHERE {predicate}'
     return gxe.UnexpectedRowsExpectation(unexpected_rows_query=query)
-
-
-def _text(sql: str) -> str:
-    """SQL in which no colon begins a bound parameter of SQLAlchemy's."""
-    return sql.replace(":", "\\:")
 
 
 def _run(events_parquet: Path, contract: Contract) -> list[ExpectationValidationResult]:
@@ -186,8 +181,8 @@ def _run(events_parquet: Path, contract: Contract) -> list[ExpectationValidation
     source = context.data_sources.add_sql(
         "duckdb", connection_string=duckdb_dialect.URL, create_temp_table=False
     )
-    path = str(events_parquet).replace("'", "''")
-    asset = source.add_query_asset("events", _text(f"SELECT * FROM read_parquet('{path}')"))
+    path = rules.sql_text(str(events_parquet))
+    asset = source.add_query_asset("events", f"SELECT * FROM read_parquet({path})")
     batch = asset.add_batch_definition_whole_table("all").get_batch()
     results = batch.validate(suite_of(contract), result_format="SUMMARY").results
     for result in results:

@@ -17,7 +17,16 @@ from mutualctr.registry.tracking import Tracker
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVING = Path(__file__).with_name("serving.py")
-SERVED_PACKAGES = ("mlflow", "numpy", "pandas", "pyarrow", "pydantic", "pyyaml", "safetensors", "torch")
+SERVED_PACKAGES = (
+    "mlflow",
+    "numpy",
+    "pandas",
+    "pyarrow",
+    "pydantic",
+    "pyyaml",
+    "safetensors",
+    "torch",
+)
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # bars for local copies
 KEY_TAG = "mutualctr_key"
 

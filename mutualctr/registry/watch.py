@@ -7,19 +7,21 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from mutualctr.closed import Closed
 from mutualctr.registry.tracking import Tracker
 from mutualctr.training.loop import Progress as TrainingProgress
 
 
 @contextmanager
 def watched(
-    tracker: Tracker, names: list[str], params: Mapping[str, Any], title: str, rows: int
+    tracker: Tracker, names: list[str], params: Mapping[str, Closed], title: str, rows: int
 ) -> Iterator[tuple[TrainingProgress, tuple[str, ...]]]:
     """Open a child run per name and a bar over `rows`; yields where to report, and the run ids.
 
     The runs end as FINISHED, or as FAILED when the block raises.
     """
-    run_ids = tuple(tracker.open_child(name, params) for name in names)
+    plain = {section: record.model_dump(mode="json") for section, record in params.items()}
+    run_ids = tuple(tracker.open_child(name, plain) for name in names)
     failed = True
     try:
         with _bar(title, rows) as advance:

@@ -14,7 +14,6 @@ from mutualctr.training import checkpoint, loop
 from mutualctr.training.determinism import deterministic
 
 
-
 def pretrain_peer(
     blocks: Blocks,
     spec: PeerSpec,

@@ -49,9 +49,9 @@ def mutual_term(logit_NB: torch.Tensor, space: Space) -> tuple[torch.Tensor, tor
     constant_NB = value_NB.detach()
     others_NB = (constant_NB.sum(dim=0) - constant_NB) / (peers - 1)
     if space == "soft_bce":
-        loss_N = F.binary_cross_entropy_with_logits(
-            logit_NB, others_NB, reduction="none"
-        ).mean(dim=-1)
+        loss_N = F.binary_cross_entropy_with_logits(logit_NB, others_NB, reduction="none").mean(
+            dim=-1
+        )
         return loss_N, loss_N.detach()
     loss_N = mse(value_NB, others_NB)
     square_NB = constant_NB.square()

@@ -3,6 +3,7 @@
 import copy
 
 import pytest
+import reference
 import torch
 from worlds import (
     NUM_IDS,
@@ -14,7 +15,6 @@ from worlds import (
     pretrain_config,
 )
 
-import reference
 from models.registry import ARCHITECTURES, build
 from mutualctr.training import loop
 from mutualctr.training.determinism import deterministic
