@@ -72,7 +72,7 @@ class PeerConfig(Closed):
 
     architecture: str
     seed: int = Field(ge=0)
-    options: dict[str, Any] = {}
+    options: dict[str, Any] = Field(default_factory=dict)
     """The architecture's own options, such as `product: outer` for pnn."""
 
     @model_validator(mode="after")

@@ -15,7 +15,7 @@ def current_tracker() -> Tracker:
     run = mlflow.active_run()
     if run is None:
         raise StackError(
-            "The active ZenML stack has no MLflow experiment tracker; run `make setup`, or register "
-            "a stack that has one and `zenml stack set` it."
+            "The active ZenML stack has no MLflow experiment tracker; run `make setup`, or "
+            "register a stack that has one and `zenml stack set` it."
         )
     return Tracker(MlflowClient(), run.info.run_id)

@@ -112,7 +112,7 @@ def _describe_parent(
 def _child_of_this_run(
     tracker: Tracker, item: Trained, card: checkpoint.Checkpoint, numbers: Mapping[str, Any]
 ) -> str:
-    """The run that saw the peer train; where that was an earlier pipeline run, a copy of it here."""
+    """The run that saw the peer train, or a copy of it where that was an earlier pipeline run."""
     original = tracker.client.get_run(item.run_id)
     run_id = item.run_id
     if original.data.tags.get("mlflow.parentRunId") != tracker.parent_run_id:

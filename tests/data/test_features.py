@@ -32,7 +32,7 @@ def fitted(tmp_path, min_count, row_group_size=3):
 
 
 def test_the_vocabulary_by_hand(tmp_path):
-    # train colours: red 2, blue 2, green 1 (gold is in test). Counts as tokens: 1, 3→1, –, 21, 21, 1
+    # train colours: red 2, blue 2, green 1 (gold is in test). Counts: 1, 3→1, –, 21, 21, 1
     colour, count = fitted(tmp_path, min_count=2).fields
     assert colour.tokens_V.to_pylist() == ["blue", "red"]  # equal counts: by text
     assert colour.counts_V.to_pylist() == [2, 2]
@@ -133,7 +133,7 @@ def test_what_a_frame_cannot_be(tmp_path):
         feature_map.encode_frame(pd.DataFrame({"colour": ["red"]}))
     for broken in ("many", "1.5", 2.5):
         frame = pd.DataFrame({"colour": ["red", "red"], "count": [1, broken]}, dtype=object)
-        with pytest.raises(DataError, match="Row 1, column `count`: .* is not a whole number"):
+        with pytest.raises(DataError, match=r"Row 1, column `count`: .* is not a whole number"):
             feature_map.encode_frame(frame)
 
 
