@@ -94,6 +94,17 @@ def test_the_report_has_every_part(first):
         assert outside not in html
 
 
+def test_zenml_shows_the_pages(first):
+    from zenml.client import Client
+
+    run = Client().list_pipeline_runs(name="contains:small", sort_by="asc:created")[0]
+    for step, output in (("evaluate", "report"), ("validate", "validation")):
+        (artifact,) = run.steps[step].outputs[output]
+        pages = [str(v.uri) for v in artifact.visualizations if v.type.value == "html"]
+        assert [page.split("/")[-1] for page in pages] == [f"{output}.html"]
+        assert Path(pages[0]).read_text().startswith("<!")
+
+
 def test_mlflow_has_a_parent_and_a_child_per_peer_and_phase(first, client):
     experiment = client.get_experiment_by_name("dml_finetune")
     runs = client.search_runs([experiment.experiment_id])
