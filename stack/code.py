@@ -14,8 +14,11 @@ LOCK = ROOT / "requirements.lock"
 
 
 def code_digest(*rooms: str) -> str:
-    """SHA-256 over the Python files below the rooms and over the lock."""
-    files = [LOCK, *(p for room in rooms for p in sorted((ROOT / room).rglob("*.py")))]
+    """SHA-256 over the Python files in and below the rooms (or single files) and over the lock."""
+    files = [LOCK]
+    for room in rooms:
+        path = ROOT / room
+        files += [path] if path.is_file() else sorted(path.rglob("*.py"))
     digest = hashlib.sha256()
     for path in files:
         digest.update(f"{path.relative_to(ROOT).as_posix()}\0".encode())
@@ -35,7 +38,13 @@ def training_code() -> str:
 
 def evaluation_code() -> str:
     """What decides the report."""
-    return code_digest("models", "mutualctr/data", "mutualctr/evaluation")
+    return code_digest(
+        "models",
+        "mutualctr/data",
+        "mutualctr/training",
+        "mutualctr/evaluation",
+        "mutualctr/judge.py",
+    )
 
 
 DATA = CachePolicy(cache_func=data_code)
