@@ -47,7 +47,14 @@ def test_a_reference_comes_back_whole(store, tmp_path):
 def test_scratch_is_gone_after_a_failure(store):
     from stack.scratch import scratch
 
-    with pytest.raises(RuntimeError), scratch() as folder:
-        (folder / "half").write_text("")
-        raise RuntimeError
-    assert not folder.exists()
+    folders = []
+
+    def fail() -> None:
+        with scratch() as folder:
+            folders.append(folder)
+            (folder / "half").write_text("")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
+    assert not folders[0].exists()
