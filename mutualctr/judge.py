@@ -9,7 +9,7 @@ import pyarrow as pa
 from mutualctr.config import RunConfig
 from mutualctr.data.blocks import open_block
 from mutualctr.data.contract import Contract
-from mutualctr.data.features import column_chunks
+from mutualctr.data.event_files import column_chunks
 from mutualctr.data.split import PARTS, TEST, TRAIN, read_parts
 from mutualctr.data.tokens import TRANSFORMS
 from mutualctr.evaluation.baseline import hashed_logistic_regression
@@ -67,14 +67,14 @@ def _baseline(
     """Hashed logistic regression on the raw tokens: it shares nothing with our encoder."""
     part_R = read_parts(split.folder)
     label_R = pa.concat_tables(
-        [table for _, table in column_chunks(events.parquet, [contract.label])]
+        [table for _, table in column_chunks(events.files, [contract.label])]
     )[contract.label].to_numpy()
     features = contract.features(config.data.feature_set)
 
     def tokens(part: int) -> Iterator[tuple[str, pa.ChunkedArray]]:
         for feature in features:
             chunks = []
-            for start, table in column_chunks(events.parquet, [feature.column]):
+            for start, table in column_chunks(events.files, [feature.column]):
                 chosen = pa.array(part_R[start : start + table.num_rows] == part)
                 column = table[feature.column].filter(chosen).combine_chunks().dictionary_encode()
                 token_U = TRANSFORMS[feature.transform](column.dictionary)

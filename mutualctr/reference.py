@@ -24,15 +24,15 @@ class Reference(Closed):
 
 
 class Events(Reference):
-    """events.parquet: the source, typed, in its order."""
+    """files/: the source, typed, in its order (`mutualctr/data/event_files.py`)."""
 
     source: str
     source_sha256: str
     rows: int
 
     @property
-    def parquet(self) -> Path:
-        return self.folder / "events.parquet"
+    def files(self) -> Path:
+        return self.folder / "files"
 
 
 class Validation(Reference):

@@ -15,6 +15,6 @@ from stack.scratch import scratch
 
 @step(cache_policy=DATA, output_materializers=ReferenceMaterializer)
 def ingest(data: DataConfig, contract: Contract, fingerprint: str) -> Annotated[Events, "events"]:
-    """Read the source into events.parquet; `fingerprint` ties the cache to its content."""
+    """Read the source into events; `fingerprint` ties the cache to its content."""
     with scratch() as folder:
         return ingest_source(data, contract, fingerprint, folder)

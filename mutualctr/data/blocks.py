@@ -13,7 +13,8 @@ import numpy as np
 from numpy.lib.format import open_memmap
 
 from mutualctr.data.contract import Contract
-from mutualctr.data.features import FeatureMap, column_chunks
+from mutualctr.data.event_files import column_chunks
+from mutualctr.data.features import FeatureMap
 from mutualctr.data.split import PARTS
 
 

@@ -35,7 +35,7 @@ class Format(Closed):
 
 
 class Column(Closed):
-    """One column of the raw file and of events.parquet."""
+    """One column of the raw file and of the events."""
 
     name: str
     type: Literal["integer", "text"]

@@ -1,4 +1,4 @@
-"""Ingest: a raw click log becomes events.parquet, typed as its contract says and nothing else.
+"""Ingest: a raw click log becomes files/00000.parquet, typed as its contract says and nothing else.
 
 One pass in bounded memory: blocks of lines are checked byte by byte (`source.py`), cut into text
 by Arrow's CSV reader with every convenience switched off, cast strictly, and written. Arrow does
@@ -20,6 +20,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from mutualctr.data.contract import ROW_COLUMN, Contract
+from mutualctr.data.event_files import file_name
 from mutualctr.data.source import Block, check_compression, fingerprint, read_blocks
 from mutualctr.errors import DataError
 from mutualctr.files import replacing
@@ -38,7 +39,8 @@ T = TypeVar("T")
 class EventsInfo:
     """What ingest wrote and from what."""
 
-    parquet: Path
+    files: Path
+    """Folder of the Parquet files (`event_files.py`)."""
     rows: int
     sha256: str
     """Of the source file as it lies on the disk."""
@@ -47,7 +49,7 @@ class EventsInfo:
 
 
 def ingest(path: Path, contract: Contract, folder: Path) -> EventsInfo:
-    """Read a delimited file (plain, .gz or .zst) into `folder/events.parquet`.
+    """Read a delimited file (plain, .gz or .zst) into `folder/files/00000.parquet`.
 
     Integer columns become int64, the others text; the contract's missing text (for both) becomes
     null; the order of the file is kept. `row` numbers the data rows from 1. Values are not
@@ -57,7 +59,8 @@ def ingest(path: Path, contract: Contract, folder: Path) -> EventsInfo:
     header, a line with too few or too many values, text in an integer column, no rows.
     """
     sha256 = fingerprint(path) if path.is_file() else ""
-    target = folder / "events.parquet"
+    target = folder / "files" / file_name(0)
+    target.parent.mkdir(parents=True, exist_ok=True)
     with replacing(target) as temporary:
         try:
             rows = _write(_read_ahead(_tables(path, contract)), _schema(contract), temporary)
@@ -68,7 +71,7 @@ def ingest(path: Path, contract: Contract, folder: Path) -> EventsInfo:
             raise DataError(f"{path}: there is a header but no row; give a file that has rows.")
     with pq.ParquetFile(target) as written:
         assert written.metadata.num_rows == rows
-    return EventsInfo(target, rows, sha256, tuple(_schema(contract).names))
+    return EventsInfo(target.parent, rows, sha256, tuple(_schema(contract).names))
 
 
 def _schema(contract: Contract) -> pa.Schema:

@@ -9,7 +9,6 @@ order of the ids), both meant to be read by people.
 """
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -19,9 +18,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
-import pyarrow.parquet as pq
 
 from mutualctr.data.contract import Feature
+from mutualctr.data.event_files import column_chunks
 from mutualctr.data.split import TRAIN
 from mutualctr.data.tokens import TRANSFORMS
 from mutualctr.errors import DataError
@@ -179,16 +178,6 @@ def fit(
         column_type = column_types[feature.column]
         fields.append(Field(feature, column_type, tokens.take(order), counts.take(order)))
     return FeatureMap(tuple(fields), min_count)
-
-
-def column_chunks(events: Path, columns: list[str]) -> Iterator[tuple[int, pa.Table]]:
-    """(first row, table) for each row group of the events, only the named columns."""
-    start = 0
-    with pq.ParquetFile(events) as file:
-        for group in range(file.num_row_groups):
-            table = file.read_row_group(group, columns=columns)
-            yield start, table
-            start += table.num_rows
 
 
 def _count_tokens(events: Path, part_R: np.ndarray, feature: Feature) -> tuple[pa.Array, pa.Array]:

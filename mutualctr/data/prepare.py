@@ -44,7 +44,7 @@ def ingest_source(data: DataConfig, contract: Contract, expected: str, folder: P
 
 def validate_events(events: Events, contract: Contract, folder: Path) -> Validation:
     """Run the contract over all rows; raise DataError on the first critical failure."""
-    report = validate(events.parquet, contract)
+    report = validate(events.files, contract)
     for name, content in (
         ("validation.json", report.model_dump_json(indent=1)),
         ("validation.html", render_html(report)),
@@ -59,7 +59,7 @@ def validate_events(events: Events, contract: Contract, folder: Path) -> Validat
 
 def split_events(events: Events, contract: Contract, config: SplitConfig, folder: Path) -> Split:
     """Assign every row to train, dev or test."""
-    rows = split.split(events.parquet, contract, config, folder)
+    rows = split.split(events.files, contract, config, folder)
     assert sum(rows.values()) == events.rows
     return Split.of(folder, **{f"{part}_rows": n for part, n in rows.items()})
 
@@ -76,9 +76,9 @@ def encode_events(
     part_R = split.read_parts(parts.folder)
     column_types = {column.name: column.type for column in contract.columns}
     chosen = contract.features(feature_set)
-    feature_map = features.fit(events.parquet, part_R, chosen, column_types, config.min_count)
+    feature_map = features.fit(events.files, part_R, chosen, column_types, config.min_count)
     feature_map.save(folder / "features")
-    block_files.write_blocks(events.parquet, part_R, feature_map, contract, folder)
+    block_files.write_blocks(events.files, part_R, feature_map, contract, folder)
     return Blocks.of(
         folder,
         train_rows=parts.train_rows,

@@ -7,10 +7,11 @@ one entry, so it cannot be in two parts.
 from pathlib import Path
 
 import numpy as np
-import pyarrow.parquet as pq
+import pyarrow as pa
 
 from mutualctr.config import SplitConfig
 from mutualctr.data.contract import Contract
+from mutualctr.data.event_files import column_chunks, num_rows
 from mutualctr.errors import DataError
 from mutualctr.files import replacing
 
@@ -25,10 +26,10 @@ def split(events: Path, contract: Contract, config: SplitConfig, folder: Path) -
 
     Raises DataError when there are too few rows to fill three parts.
     """
-    rows = pq.read_metadata(events).num_rows
+    rows = num_rows(events)
     if rows < MIN_ROWS:
         raise DataError(
-            f"{events.name} has {rows} rows and a split into 80/10/10 % needs at least "
+            f"The events have {rows} rows and a split into 80/10/10 % needs at least "
             f"{MIN_ROWS}; give more data."
         )
     if config.by == "random":
@@ -58,7 +59,8 @@ def time_order(events: Path, contract: Contract, rows: int) -> np.ndarray:
     """Row positions from oldest to newest; the file's order decides between equal times."""
     if contract.time == "row":
         return np.arange(rows)
-    time_R = pq.read_table(events, columns=[contract.time])[contract.time].to_numpy()
+    chunks = [table for _, table in column_chunks(events, [contract.time])]
+    time_R = pa.concat_tables(chunks)[contract.time].to_numpy()
     return np.argsort(time_R, kind="stable")
 
 

@@ -99,12 +99,12 @@ class ValidationReport(Closed):
         )
 
 
-def validate(events_parquet: Path, contract: Contract) -> ValidationReport:
+def validate(events: Path, contract: Contract) -> ValidationReport:
     """Run every expectation of the contract over all rows of the events."""
-    outcome = {r.expectation_config.meta["number"]: r for r in _run(events_parquet, contract)}
+    outcome = {r.expectation_config.meta["number"]: r for r in _run(events, contract)}
     assert sorted(outcome) == list(range(len(contract.expectations)))
     with duckdb.connect() as connection:
-        connection.read_parquet(str(events_parquet)).create_view("events")
+        connection.read_parquet(_glob(events)).create_view("events")
         rows = connection.execute("SELECT count(*) FROM events").fetchone()[0]
         results = tuple(
             _result(rule, outcome[number], connection)
@@ -175,13 +175,17 @@ def _(rule: rules.ColumnRule) -> gxe.Expectation:
     return gxe.UnexpectedRowsExpectation(unexpected_rows_query=query)
 
 
-def _run(events_parquet: Path, contract: Contract) -> list[ExpectationValidationResult]:
+def _glob(events: Path) -> str:
+    return str(events / "*.parquet")
+
+
+def _run(events: Path, contract: Contract) -> list[ExpectationValidationResult]:
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = ProgressBarsConfig(globally=False)
     source = context.data_sources.add_sql(
         "duckdb", connection_string=duckdb_dialect.URL, create_temp_table=False
     )
-    path = rules.sql_text(str(events_parquet))
+    path = rules.sql_text(_glob(events))
     asset = source.add_query_asset("events", f"SELECT * FROM read_parquet({path})")
     batch = asset.add_batch_definition_whole_table("all").get_batch()
     results = batch.validate(suite_of(contract), result_format="SUMMARY").results

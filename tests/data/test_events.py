@@ -38,7 +38,7 @@ def ingest_text(text, folder, contract=CRITEO, name="clicks.tsv"):
     path = folder / name
     path.write_bytes(text.encode() if isinstance(text, str) else text)
     info = ingest(path, contract, folder)
-    return info, pq.read_table(info.parquet)
+    return info, pq.read_table(info.files)
 
 
 def test_three_rows_by_hand(tmp_path):
@@ -140,7 +140,9 @@ def test_a_defect_is_named_where_it_is(bad, message, tmp_path):
         ingest_text(after_good_rows(bad), tmp_path)
     assert "clicks.tsv" in str(caught.value)
     assert "\n" not in str(caught.value)
-    assert os.listdir(tmp_path) == ["clicks.tsv"]  # nothing half-written stays
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == [
+        "clicks.tsv"
+    ]  # nothing half-written stays
 
 
 @pytest.mark.parametrize(
@@ -198,7 +200,7 @@ def test_a_failed_ingest_leaves_the_former_events(tmp_path):
     info, before = ingest_text(criteo_line(label="1") + "\n", tmp_path)
     with pytest.raises(DataError):
         ingest_text("broken\n", tmp_path)
-    assert pq.read_table(info.parquet).equals(before)
+    assert pq.read_table(info.files).equals(before)
 
 
 def sample(name):
@@ -219,7 +221,7 @@ def test_a_real_sample_equals_a_naive_reader(name, contract, tmp_path):
         lines = file.read().splitlines()[contract.format.header :]
     assert info.rows == len(lines)
     split = [line.split(contract.format.separator) for line in lines]
-    table = pq.read_table(info.parquet)
+    table = pq.read_table(info.files)
     for at, column in enumerate(contract.columns):
         read = int if column.type == "integer" else str
         naive = [read(values[at]) if values[at] else None for values in split]

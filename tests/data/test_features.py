@@ -3,10 +3,10 @@
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from written import write_events
 
 from mutualctr.data import features
 from mutualctr.data.blocks import open_block, write_blocks
@@ -26,8 +26,7 @@ PARTS = np.array([TRAIN, TRAIN, TRAIN, TRAIN, TRAIN, TRAIN, DEV, TEST], dtype=np
 
 
 def fitted(tmp_path, min_count, row_group_size=3):
-    path = tmp_path / "events.parquet"
-    pq.write_table(pa.table(ROWS), path, row_group_size=row_group_size)
+    path = write_events(tmp_path, ROWS, row_group_size)
     return features.fit(path, PARTS, [COLOUR, COUNT], TYPES, min_count)
 
 
@@ -62,8 +61,7 @@ def test_it_survives_the_disk(tmp_path):
 
 def test_awkward_tokens_survive_the_disk(tmp_path):
     awkward = ['with "quotes"', "comma, here", "two\nlines", " blanks ", "NULL", "", "été", "0x1"]
-    path = tmp_path / "events.parquet"
-    pq.write_table(pa.table({"colour": awkward}), path)
+    path = write_events(tmp_path, {"colour": awkward})
     part_R = np.zeros(len(awkward), dtype=np.uint8)
     feature_map = features.fit(path, part_R, [COLOUR], TYPES, 1)
     feature_map.save(tmp_path / "features")
@@ -119,8 +117,7 @@ def test_a_pandas_frame_is_read_as_people_hold_it(tmp_path):
 
 def test_a_number_column_given_as_floats_still_names_categories(tmp_path):
     # banner_pos, say: 1.0 beside a missing value means the token 1
-    path = tmp_path / "events.parquet"
-    pq.write_table(pa.table({"count": [1, 0]}), path)
+    path = write_events(tmp_path, {"count": [1, 0]})
     plain = Feature(name="count", column="count", transform="category")
     feature_map = features.fit(path, np.zeros(2, np.uint8), [plain], {"count": "integer"}, 1)
     ids_BF = feature_map.encode_frame(pd.DataFrame({"count": [1.0, None, 0.0]}))
@@ -145,8 +142,7 @@ def test_blocks_hold_every_row_once_in_its_part(tmp_path, row_group_size):
     raw = {"row": np.arange(1, rows + 1), "label": rng.integers(0, 2, rows)}
     raw |= {f"I{i}": rng.integers(0, 9, rows) for i in range(1, 14)}
     raw |= {f"C{i}": [f"{v:08x}" for v in rng.integers(0, 5, rows)] for i in range(1, 27)}
-    events = tmp_path / "events.parquet"
-    pq.write_table(pa.table(raw), events, row_group_size=row_group_size)
+    events = write_events(tmp_path, raw, row_group_size)
     part_R = rng.integers(0, 3, rows).astype(np.uint8)
     types = {column.name: column.type for column in contract.columns}
     feature_map = features.fit(events, part_R, contract.features(None), types, 1)

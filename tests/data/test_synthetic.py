@@ -23,7 +23,7 @@ CRITEO = load_contract("criteo")
 def generated(tmp_path_factory):
     folder = tmp_path_factory.mktemp("generated")
     ceiling_auc = generate_criteo(folder / "clicks.tsv", ROWS, seed=5)
-    events = ingest(folder / "clicks.tsv", CRITEO, folder).parquet
+    events = ingest(folder / "clicks.tsv", CRITEO, folder).files
     return folder, ceiling_auc, events
 
 

@@ -17,6 +17,7 @@ import pytest
 import sqlalchemy
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from written import write_events
 
 from mutualctr.data import duckdb_dialect, rules
 from mutualctr.data.contract import Contract, load_contract
@@ -57,7 +58,7 @@ def contract_of(expectations):
     return Contract(**CONTRACT, expectations=expectations)
 
 
-def write_events(folder, click, hour, site):
+def events_of(folder, click, hour, site):
     table = pa.table(
         {
             "row": pa.array(range(1, len(click) + 1), pa.int64()),
@@ -66,8 +67,7 @@ def write_events(folder, click, hour, site):
             "site": pa.array(site, pa.string()),
         }
     )
-    pq.write_table(table, folder / "events.parquet")
-    return folder / "events.parquet"
+    return write_events(folder, table)
 
 
 def test_every_kind_of_rule_is_covered():
@@ -75,7 +75,7 @@ def test_every_kind_of_rule_is_covered():
 
 
 def test_sound_events_are_accepted(tmp_path):
-    events = write_events(tmp_path, [0, 1, 0], [14102100, 14102123, 14102112], ["0a", "it's", "ff"])
+    events = events_of(tmp_path, [0, 1, 0], [14102100, 14102123, 14102112], ["0a", "it's", "ff"])
     report = validate(events, contract_of(ALL_RULES))
     assert report.verdict == "accepted"
     assert report.rows == 3
@@ -84,7 +84,7 @@ def test_sound_events_are_accepted(tmp_path):
 
 
 def test_defects_by_hand(tmp_path):
-    events = write_events(
+    events = events_of(
         tmp_path,
         click=[0, 2, None, 0, 0, 0, 0, 7],
         hour=[14102100, 14102124, 14023000, 1410210, None, 14102123, 15010100, 14102099],
@@ -119,7 +119,7 @@ def test_defects_by_hand(tmp_path):
 
 def test_only_the_first_offenders_are_shown_in_the_order_of_the_source(tmp_path):
     click = np.where(np.arange(5000) % 3 == 0, 5, 1)
-    events = write_events(tmp_path, click, [14102100] * 5000, ["00"] * 5000)
+    events = events_of(tmp_path, click, [14102100] * 5000, ["00"] * 5000)
     report = validate(events, contract_of([ALL_RULES[2]]))
     assert report.results[0].unexpected_count == 1667
     assert [offender.row for offender in report.results[0].offenders] == [1, 4, 7, 10, 13]
@@ -127,21 +127,21 @@ def test_only_the_first_offenders_are_shown_in_the_order_of_the_source(tmp_path)
 
 def test_a_rule_that_every_row_breaks_needs_no_room_for_every_row(tmp_path):
     rows = duckdb_dialect.BUFFERED_ROWS + 7
-    events = write_events(tmp_path, [0] * rows, [14102100] * rows, ["zz"] * rows)
+    events = events_of(tmp_path, [0] * rows, [14102100] * rows, ["zz"] * rows)
     report = validate(events, contract_of([ALL_RULES[8]]))
     assert report.results[0].unexpected_count == rows
 
 
 def test_the_share_of_missing_values_may_reach_its_bound(tmp_path):
     for missing, holds in ((1, True), (2, False)):
-        events = write_events(
+        events = events_of(
             tmp_path, [0] * 10, [14102100] * 10, [None] * missing + ["00"] * (10 - missing)
         )
         assert validate(events, contract_of([ALL_RULES[9]])).results[0].success is holds
 
 
 def test_no_rows_break_the_row_count_alone(tmp_path):
-    report = validate(write_events(tmp_path, [], [], []), contract_of(ALL_RULES[:3]))
+    report = validate(events_of(tmp_path, [], [], []), contract_of(ALL_RULES[:3]))
     assert [result.success for result in report.results] == [False, True, True]
     with pytest.raises(
         DataError, match=r"a\.csv: the table must have at least 3 rows but it has 0"
@@ -150,7 +150,7 @@ def test_no_rows_break_the_row_count_alone(tmp_path):
 
 
 def test_the_critical_sentence(tmp_path):
-    events = write_events(tmp_path, [0, 1, 2, None], [14102100] * 4, ["00"] * 4)
+    events = events_of(tmp_path, [0, 1, 2, None], [14102100] * 4, ["00"] * 4)
     with pytest.raises(DataError) as caught:
         validate(events, contract_of([ALL_RULES[2]])).raise_on_critical("clicks.csv")
     assert str(caught.value) == (
@@ -170,7 +170,7 @@ def test_the_critical_sentence(tmp_path):
 def test_a_path_may_hold_any_character(tmp_path):
     folder = tmp_path / "it's :a colon {brace}"
     folder.mkdir()
-    events = write_events(folder, [0, 1, 1], [14102100] * 3, ["00"] * 3)
+    events = events_of(folder, [0, 1, 1], [14102100] * 3, ["00"] * 3)
     assert validate(events, contract_of(ALL_RULES)).verdict == "accepted"
 
 
@@ -218,7 +218,7 @@ ROWS = st.lists(
 @settings(max_examples=8, deadline=None, derandomize=True)
 @given(rows=ROWS)
 def test_duckdb_and_pandas_agree(rows, tmp_path_factory):
-    events = write_events(tmp_path_factory.mktemp("differential"), *zip(*rows, strict=True))
+    events = events_of(tmp_path_factory.mktemp("differential"), *zip(*rows, strict=True))
     report = validate(events, contract_of(ALL_RULES))
     frame = pq.read_table(events).to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get)
     for rule, result in zip(ALL_RULES, report.results, strict=True):
@@ -239,7 +239,7 @@ def test_the_suite_is_great_expectations_own_json(name):
 
 
 def test_the_page_shows_failures_first_escaped_and_alone(tmp_path):
-    events = write_events(tmp_path, [0, 1, 2], [14102100] * 3, ["<b>&", "00", "00"])
+    events = events_of(tmp_path, [0, 1, 2], [14102100] * 3, ["<b>&", "00", "00"])
     page = render_html(validate(events, contract_of(ALL_RULES)))
     assert "Rejected: failed 1 critical, 1 warning." in page
     assert page.index("must be one of 0, 1") < page.index("must match") < page.index("<h2>Held")
@@ -266,7 +266,7 @@ def test_a_result_outlives_its_connection_and_is_never_cut_short_in_silence():
 
 
 def test_validation_prints_nothing_and_sends_nothing(tmp_path):
-    events = write_events(tmp_path, [0, 1, 5], [14102100] * 3, ["00"] * 3)
+    events = events_of(tmp_path, [0, 1, 5], [14102100] * 3, ["00"] * 3)
     code = (
         "import sys, pathlib; from mutualctr.data.contract import load_contract;"
         "from mutualctr.data.validation import validate; import os;"
