@@ -100,3 +100,18 @@ def group_interval(deltas: Sequence[float], level: float) -> Interval:
     se = float(np.std(deltas, ddof=1)) / n**0.5
     half = float(stdtrit(n - 1, (1 + level) / 2)) * se
     return Interval(mean, se, mean - half, mean + half)
+
+
+def holm(p_K: Sequence[float]) -> list[float]:
+    """Holm's adjusted p-values, in the order given: family-wise error over K tests.
+
+    adjusted of the k-th smallest (from 0) = max over j ≤ k of min(1, (K − j) · p_j)
+
+    Source: Holm, "A simple sequentially rejective multiple test procedure", 1979.
+    """
+    order = np.argsort(p_K, kind="stable")
+    adjusted_K, largest = [0.0] * len(p_K), 0.0
+    for place, k in enumerate(order):
+        largest = max(largest, min(1.0, (len(p_K) - place) * float(p_K[k])))
+        adjusted_K[k] = largest
+    return adjusted_K

@@ -15,11 +15,16 @@ def shuffled_batches(
 
     The order is a function of `seed` alone.
     """
-    order_R = np.random.default_rng(seed).permutation(block.rows)
-    for start in range(0, block.rows, batch_rows):
-        chosen_B = order_R[start : start + batch_rows]
+    for chosen_B in shuffled_rows(block.rows, batch_rows, seed):
         label_B = torch.from_numpy(block.label_R[chosen_B].astype(np.float32))
         yield torch.from_numpy(block.ids_RF[chosen_B]), label_B
+
+
+def shuffled_rows(rows: int, batch_rows: int, seed: int) -> Iterator[np.ndarray]:
+    """Yield chosen_B, the positions of each batch's rows; every row once."""
+    order_R = np.random.default_rng(seed).permutation(rows)
+    for start in range(0, rows, batch_rows):
+        yield order_R[start : start + batch_rows]
 
 
 def num_batches(block: Block, batch_rows: int) -> int:
