@@ -73,3 +73,9 @@ class Report(Reference):
     """report.json, report.html, report.md."""
 
     headline: str
+
+
+class StudyReport(Reference):
+    """study.json, study.html, study.md."""
+
+    findings: tuple[str, ...]

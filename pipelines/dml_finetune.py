@@ -6,7 +6,8 @@ from mutualctr.cohort import groups_of
 from mutualctr.config import RunConfig
 from mutualctr.data.contract import load_contract
 from mutualctr.data.prepare import source_fingerprint
-from stack.pipeline import ConfiguredPipeline
+from stack.outcome import present
+from stack.pipeline import DEFAULT_CONFIG, ConfiguredPipeline
 from steps.control_finetune import control_finetune
 from steps.encode import encode
 from steps.evaluate import evaluate
@@ -71,4 +72,4 @@ def wire(
     register(report, blocks, *judged, config)
 
 
-dml_finetune = ConfiguredPipeline(name="dml_finetune", entrypoint=wire)
+dml_finetune = ConfiguredPipeline("dml_finetune", wire, RunConfig, DEFAULT_CONFIG, present)

@@ -47,6 +47,21 @@ def evaluation_code() -> str:
     )
 
 
+def study_code() -> str:
+    """What decides a study's cells and its report."""
+    return code_digest(
+        "models", "mutualctr/data", "mutualctr/training", "mutualctr/evaluation", "mutualctr/study"
+    )
+
+
+def cell_code() -> str:
+    """What decides one cell of a study."""
+    return code_digest(
+        "models", "mutualctr/training", "mutualctr/study/train.py", "mutualctr/study/plan.py"
+    )
+
+
 DATA = CachePolicy(cache_func=data_code)
 TRAINING = CachePolicy(cache_func=training_code)
 EVALUATION = CachePolicy(cache_func=evaluation_code)
+STUDY = CachePolicy(cache_func=study_code)

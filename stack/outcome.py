@@ -35,6 +35,22 @@ def present(run: PipelineRunResponse) -> None:
     console.print("Models, runs and curves: `make ui`")
 
 
+def present_study(run: PipelineRunResponse) -> None:
+    """Copy the study's pages to outputs/<run>/, point outputs/latest-study at them, print what was
+    found."""
+    run = run.get_hydrated_version() if run.status != ExecutionStatus.COMPLETED else run
+    if run.status != ExecutionStatus.COMPLETED:
+        return
+    report = run.steps["study"].outputs["study"][0].load()
+    folder = OUTPUTS / run.name
+    shutil.copytree(report.folder, folder, dirs_exist_ok=True)
+    _point(OUTPUTS / "latest-study", run.name)
+    console = Console()
+    for sentence in report.findings:
+        console.print(sentence, highlight=False)
+    console.print(f"Study: {folder / 'study.html'} (also outputs/latest-study/study.html)")
+
+
 def _point(link: Path, target: str) -> None:
     """Replace the link in one move, so that it always leads somewhere."""
     fresh = link.with_name(f".{link.name}.new")

@@ -5,6 +5,7 @@ or else zenml_config.yaml, is checked as a whole before anything runs; it is not
 another, so every file says everything.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,11 @@ from zenml.enums import ExecutionMode
 from zenml.models import PipelineRunResponse
 from zenml.pipelines.pipeline_definition import Pipeline
 
-from mutualctr.closed import nearest, parse, read_yaml
+from mutualctr.closed import Closed, Record, nearest, parse, read_yaml
 from mutualctr.config import RunConfig
 from mutualctr.data.contract import load_contract
 from mutualctr.errors import ConfigError, UserError
 from stack.check import check_stack
-from stack.outcome import present
 from stack.quiet import quiet_logs
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -29,14 +29,29 @@ DEFAULT_CONFIG = ROOT / "zenml_config.yaml"
 class ConfiguredPipeline(Pipeline):
     """What `zenml pipeline run` gets: checks first, then runs, then shows the outcome."""
 
+    def __init__(
+        self,
+        name: str,
+        entrypoint: Callable[..., None],
+        record: type[Closed],
+        default: Path,
+        show: Callable[[PipelineRunResponse], None],
+    ) -> None:
+        """record: what stands under `parameters`; default: the file without `-c`; show: prints
+        the outcome of a run."""
+        super().__init__(name=name, entrypoint=entrypoint)
+        self.record = record
+        self.default = default
+        self.show = show
+
     def with_options(self, config_path: str | None = None, **options: Any) -> "ConfiguredPipeline":
         """Apply one complete configuration file.
 
         Raises click.ClickException with one sentence where the file is wrong.
         """
-        path = Path(config_path) if config_path else DEFAULT_CONFIG
+        path = Path(config_path) if config_path else self.default
         try:
-            check_config(path)
+            check_config(path, self.record)
         except UserError as error:
             raise click.ClickException(str(error)) from None
         return super().with_options(
@@ -53,18 +68,18 @@ class ConfiguredPipeline(Pipeline):
             check_stack()
             run = super().__call__(*args, **kwargs)
             if run is not None:
-                present(run)
+                self.show(run)
             return run
         except UserError as error:
             raise click.ClickException(str(error)) from None
 
 
-def check_config(path: Path) -> RunConfig:
+def check_config(path: Path, record: type[Record] = RunConfig) -> Record:
     """Read and check a run's YAML file; ConfigError says in one sentence what is wrong."""
-    return check_content(read_yaml(path), str(path))
+    return check_content(read_yaml(path), str(path), record)
 
 
-def check_content(content: dict[str, Any], where: str) -> RunConfig:
+def check_content(content: dict[str, Any], where: str, record: type[Record] = RunConfig) -> Record:
     """Parse a run's configuration strictly: ZenML's keys at the top, ours under `parameters`."""
     known = list(PipelineRunConfiguration.model_fields)
     for key in content:
@@ -72,6 +87,6 @@ def check_content(content: dict[str, Any], where: str) -> RunConfig:
             raise ConfigError(f"{where}: `{key}` is not a known key; {nearest(str(key), known)}")
     if "parameters" not in content:
         raise ConfigError(f"{where}: `parameters` is missing; start from zenml_config.yaml.")
-    config = parse(RunConfig, content["parameters"], f"{where}: parameters")
+    config = parse(record, content["parameters"], f"{where}: parameters")
     load_contract(config.data.contract).features(config.data.feature_set)
     return config

@@ -1,5 +1,6 @@
 """A folder for a step to write into, on the artifact store's disk where that is local."""
 
+import os
 import shutil
 import uuid
 from collections.abc import Iterator
@@ -22,3 +23,14 @@ def scratch() -> Iterator[Path]:
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
+
+
+def cell_store() -> Path:
+    """Where finished cells of studies are kept: they outlive a killed run and serve the next.
+
+    With a remote artifact store they lie on this machine, in the user's cache.
+    """
+    store = Client().active_stack.artifact_store
+    if store.config.is_local:
+        return Path(store.path) / "study_cells"
+    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "mutualctr-cells"
