@@ -79,3 +79,9 @@ class StudyReport(Reference):
     """study.json, study.html, study.md."""
 
     findings: tuple[str, ...]
+
+
+class Tuning(Reference):
+    """tuned.yaml (a complete run configuration) and trials.csv."""
+
+    found: str

@@ -51,6 +51,20 @@ def present_study(run: PipelineRunResponse) -> None:
     console.print(f"Study: {folder / 'study.html'} (also outputs/latest-study/study.html)")
 
 
+def present_tuning(run: PipelineRunResponse) -> None:
+    """Copy what a search found to outputs/<run>/, point outputs/latest-tune at it, print it."""
+    run = run.get_hydrated_version() if run.status != ExecutionStatus.COMPLETED else run
+    if run.status != ExecutionStatus.COMPLETED:
+        return
+    tuning = run.steps["tune"].outputs["tuning"][0].load()
+    folder = OUTPUTS / run.name
+    shutil.copytree(tuning.folder, folder, dirs_exist_ok=True)
+    _point(OUTPUTS / "latest-tune", run.name)
+    console = Console()
+    console.print(tuning.found, highlight=False)
+    console.print(f"Run it: zenml pipeline run dml_finetune -c {folder / 'tuned.yaml'}")
+
+
 def _point(link: Path, target: str) -> None:
     """Replace the link in one move, so that it always leads somewhere."""
     fresh = link.with_name(f".{link.name}.new")

@@ -8,9 +8,13 @@ import yaml
 from mutualctr.cohort import cohort_name, groups_of
 from mutualctr.config import RunConfig
 from mutualctr.errors import ConfigError
+from mutualctr.study.config import StudyConfig
+from mutualctr.study.tune import TuneConfig
 from stack.pipeline import check_config, check_content
 
 ROOT = Path(__file__).resolve().parent.parent
+RECORDS = {"configs/study": StudyConfig, "configs/tune": TuneConfig}
+"""By folder; everything else is a RunConfig."""
 FILES = [ROOT / "zenml_config.yaml", *sorted((ROOT / "configs").glob("**/*.yaml"))]
 
 
@@ -20,8 +24,9 @@ def default() -> dict:
 
 def test_every_file_is_a_complete_configuration():
     for path in FILES:
-        assert isinstance(check_config(path), RunConfig), path
-    assert len(FILES) == 4
+        record = RECORDS.get(path.parent.relative_to(ROOT).as_posix(), RunConfig)
+        assert isinstance(check_config(path, record), record), path
+    assert len(FILES) == 10
 
 
 SLIPS = {
