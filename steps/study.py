@@ -9,8 +9,8 @@ from mutualctr.data.contract import Contract
 from mutualctr.reference import Blocks, Events, Split, StudyReport
 from mutualctr.study.conduct import conduct, log_study
 from mutualctr.study.config import StudyConfig
-from stack.cells_bar import cells_bar
 from stack.code import STUDY, cell_code
+from stack.counted import counted
 from stack.materializer import ReferenceMaterializer
 from stack.scratch import cell_store, scratch
 from stack.tracker import current_tracker
@@ -21,7 +21,7 @@ def study(
     events: Events, split: Split, blocks: Blocks, contract: Contract, config: StudyConfig
 ) -> Annotated[StudyReport, "study"]:
     """Finished cells are kept beside the artifacts, so a killed study goes on where it was."""
-    with scratch() as folder, cells_bar() as report:
+    with scratch() as folder, counted("cells") as report:
         made = conduct(
             events, split, blocks, contract, config, cell_store(), cell_code(), report, folder
         )

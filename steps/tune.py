@@ -8,8 +8,8 @@ from mutualctr.reference import Blocks, Tuning
 from mutualctr.study.train import Bench
 from mutualctr.study.tune import TuneConfig, found, write_tuned
 from mutualctr.study.tune import tune as search_on_dev
-from stack.cells_bar import cells_bar
 from stack.code import STUDY, cell_code
+from stack.counted import counted
 from stack.materializer import ReferenceMaterializer
 from stack.scratch import cell_store, scratch
 from stack.tracker import current_tracker
@@ -21,7 +21,7 @@ def tune(blocks: Blocks, config: TuneConfig) -> Annotated[Tuning, "tuning"]:
     on where it was."""
     store = cell_store()
     bench = Bench(blocks, config.as_study(), store, cell_code())
-    with scratch() as folder, cells_bar() as report:
+    with scratch() as folder, counted("trials") as report:
         tuned = search_on_dev(bench, config.search, store / "optuna.db", report)
         write_tuned(config, tuned, folder)
         tracker = current_tracker()

@@ -52,12 +52,14 @@ class Finished:
         return [line.split()[-1].strip("`.") for line in lines]
 
 
-def run_command(content: dict[str, Any], folder: Path, data: Path) -> Finished:
-    """`zenml pipeline run dml_finetune -c …` in its own process and working folder."""
+def run_command(
+    content: dict[str, Any], folder: Path, data: Path, door: str = "dml_finetune"
+) -> Finished:
+    """`zenml pipeline run <door> -c …` in its own process and working folder."""
     config = folder / "run.yaml"
     config.write_text(yaml.safe_dump(content))
     done = subprocess.run(
-        [ZENML, "pipeline", "run", "dml_finetune", "-c", config],
+        [ZENML, "pipeline", "run", door, "-c", config],
         cwd=folder,
         env=os.environ | {"MUTUALCTR_DATA": str(data), "ZENML_LOGGING_COLORS_DISABLED": "true"},
         stdout=subprocess.PIPE,

@@ -1,4 +1,4 @@
-"""How far a study is: a bar on a terminal, a line per cell elsewhere."""
+"""How far a study or a search is: a bar on a terminal, a line per step elsewhere."""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -18,16 +18,16 @@ logger = logging.getLogger(__name__)
 
 
 @contextmanager
-def cells_bar() -> Iterator[Callable[[int, int, str], None]]:
-    """Yields what `run_study` reports to."""
+def counted(what: str) -> Iterator[Callable[[int, int, str], None]]:
+    """Yields what is called with (done, in all, what was done last); `what` is in the plural."""
     console = Console(stderr=True)
     if not console.is_terminal:
-        yield lambda done, total, name: logger.info("%d of %d cells: %s", done, total, name)
+        yield lambda done, total, name: logger.info("%d of %d %s: %s", done, total, what, name)
         return
     columns = (
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("cells"),
+        TextColumn(what),
         TimeElapsedColumn(),
         TextColumn("left"),
         TimeRemainingColumn(),
