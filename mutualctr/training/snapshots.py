@@ -1,0 +1,94 @@
+"""A training that is killed goes on from its last snapshot and ends with the same bits.
+
+A snapshot is one safetensors file named by its step and the SHA-256 of its bytes. It is written
+beside its place, flushed, and moved there; a torn or altered file does not have the digest in its
+name and is passed over. The two newest are kept: the older one stays until the newer is whole.
+"""
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+
+KEPT = 2
+_NAME = re.compile(r"(\d{12})-([0-9a-f]{32})\.safetensors")
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Where a training was: plain values, and every tensor that changes while it runs."""
+
+    cursor: dict[str, Any]
+    tensors: dict[str, torch.Tensor]
+
+
+class Snapshots:
+    """The snapshots of one training in a folder of their own; `every` counts steps."""
+
+    def __init__(self, folder: Path, every: int) -> None:
+        assert every >= 1
+        self._folder = folder
+        self._every = every
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def due(self, step: int) -> bool:
+        """Whether a snapshot belongs after this step, counted from 1 over all epochs."""
+        return step % self._every == 0
+
+    def save(self, step: int, snapshot: Snapshot) -> None:
+        """Write a snapshot after `step` steps and let go of all but the two newest."""
+        tensors = {name: value.detach().contiguous() for name, value in snapshot.tensors.items()}
+        metadata = {"cursor": json.dumps(snapshot.cursor, allow_nan=False)}
+        content = safetensors.torch.save(tensors, metadata)
+        digest = hashlib.sha256(content).hexdigest()[:32]
+        path = self._folder / f"{step:012d}-{digest}.safetensors"
+        unfinished = path.with_name(f".{path.name}.part")
+        with unfinished.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.replace(path)
+        _flush_folder(self._folder)
+        for old in self._newest_first()[KEPT:]:
+            old.unlink()
+
+    def latest(self) -> Snapshot | None:
+        """The newest whole snapshot, or None where there is none."""
+        for path in self._newest_first():
+            content = path.read_bytes()
+            if hashlib.sha256(content).hexdigest()[:32] == _NAME.fullmatch(path.name)[2]:
+                return Snapshot(_cursor(content), safetensors.torch.load(content))
+        return None
+
+    def clear(self) -> None:
+        """Remove every snapshot: the training is finished and its result is kept elsewhere."""
+        for path in self._folder.iterdir():
+            path.unlink()
+        self._folder.rmdir()
+
+    def _newest_first(self) -> list[Path]:
+        found = [path for path in self._folder.iterdir() if _NAME.fullmatch(path.name)]
+        return sorted(found, reverse=True)
+
+
+def _cursor(content: bytes) -> dict[str, Any]:
+    """The metadata in a safetensors header: eight bytes of its length, then JSON."""
+    length = int.from_bytes(content[:8], "little")
+    header: Mapping[str, Any] = json.loads(content[8 : 8 + length])
+    return json.loads(header["__metadata__"]["cursor"])
+
+
+def _flush_folder(folder: Path) -> None:
+    """A rename is on the disk only when its folder is."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
