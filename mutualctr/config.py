@@ -126,6 +126,12 @@ class FinetuneConfig(Closed):
     """Order of the rows, the same for all peers and for both arms."""
 
 
+class SnapshotConfig(Closed):
+    """What a killed training goes on from; beside this, every epoch's end is kept."""
+
+    every_steps: int = Field(ge=1)
+
+
 class RegistryConfig(Closed):
     prefix: str = Field(pattern=r"^[a-z][a-z0-9-]*$")
     """Registered models are named <prefix>-<architecture>."""
@@ -144,6 +150,7 @@ class RunConfig(Closed):
     optimizer: OptimizerConfig
     pretraining: PretrainConfig
     finetuning: FinetuneConfig
+    snapshots: SnapshotConfig
     registry: RegistryConfig
 
     @model_validator(mode="after")

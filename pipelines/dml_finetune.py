@@ -29,6 +29,7 @@ def wire(
     optimizer: dict[str, Any],
     pretraining: dict[str, Any],
     finetuning: dict[str, Any],
+    snapshots: dict[str, Any],
     registry: dict[str, Any],
 ) -> None:
     """Which step feeds which; the parameters are the sections of RunConfig."""
@@ -46,7 +47,13 @@ def wire(
         name = f"pretrain_{peer.name.replace('-', '_')}"
         pretrained.append(
             pretrain(
-                blocks, peer.spec, config.network, config.optimizer, config.pretraining, id=name
+                blocks,
+                peer.spec,
+                config.network,
+                config.optimizer,
+                config.pretraining,
+                config.snapshots,
+                id=name,
             )
         )
     size = len(config.peers)
@@ -62,6 +69,7 @@ def wire(
                     cohort,
                     config.optimizer,
                     config.finetuning,
+                    config.snapshots,
                     id=f"{arm}_finetune{suffix}",
                     after=[f"mutual_finetune{suffix}"] if arm == "control" else None,
                 )

@@ -24,6 +24,7 @@ def wire(
     optimizer: dict[str, Any],
     pretraining: dict[str, Any],
     finetuning: dict[str, Any],
+    snapshots: dict[str, Any],
     registry: dict[str, Any],
     search: dict[str, Any],
 ) -> None:

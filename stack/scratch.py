@@ -1,5 +1,6 @@
 """A folder for a step to write into, on the artifact store's disk where that is local."""
 
+import hashlib
 import os
 import shutil
 import uuid
@@ -7,8 +8,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import gettempdir
+from typing import Any
 
+from pydantic import BaseModel
 from zenml.client import Client
+
+from mutualctr.training.snapshots import Snapshots
 
 
 @contextmanager
@@ -25,12 +30,27 @@ def scratch() -> Iterator[Path]:
         raise
 
 
-def cell_store() -> Path:
-    """Where finished cells of studies are kept: they outlive a killed run and serve the next.
+def snapshots(*decides: Any, every_steps: int) -> Snapshots:
+    """The snapshots of one training, found again by everything that decides its outcome.
 
-    With a remote artifact store they lie on this machine, in the user's cache.
+    They lie on this machine: beside a local artifact store, else in the user's cache.
     """
+    text = "\0".join(
+        part.model_dump_json() if isinstance(part, BaseModel) else str(part) for part in decides
+    )
+    name = hashlib.sha256(text.encode()).hexdigest()
+    return Snapshots(_beside_artifacts(".unfinished") / name, every_steps)
+
+
+def cell_store() -> Path:
+    """Where finished cells of studies are kept: they outlive a killed run and serve the next."""
+    return _beside_artifacts("study_cells")
+
+
+def _beside_artifacts(name: str) -> Path:
+    """A folder on this machine that outlives a run: in a local artifact store, else in the user's
+    cache."""
     store = Client().active_stack.artifact_store
     if store.config.is_local:
-        return Path(store.path) / "study_cells"
-    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "mutualctr-cells"
+        return Path(store.path) / name
+    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "mutualctr" / name

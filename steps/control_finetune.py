@@ -5,7 +5,7 @@ from typing import Annotated
 from zenml import step
 
 from mutualctr.cohort import Peer
-from mutualctr.config import FinetuneConfig, OptimizerConfig
+from mutualctr.config import FinetuneConfig, OptimizerConfig, SnapshotConfig
 from mutualctr.reference import Blocks, Models
 from stack.code import TRAINING
 from stack.materializer import ReferenceMaterializer
@@ -19,6 +19,7 @@ def control_finetune(
     peers: list[Peer],
     optimizer: OptimizerConfig,
     config: FinetuneConfig,
+    snapshot: SnapshotConfig,
 ) -> Annotated[Models, "control"]:
     """One epoch from the pretrained peers with the mutual weight at 0."""
-    return finetuned("control", blocks, pretrained, peers, optimizer, config)
+    return finetuned("control", blocks, pretrained, peers, optimizer, config, snapshot)

@@ -5,7 +5,7 @@ from typing import Annotated
 from zenml import step
 
 from mutualctr.cohort import Peer
-from mutualctr.config import FinetuneConfig, OptimizerConfig
+from mutualctr.config import FinetuneConfig, OptimizerConfig, SnapshotConfig
 from mutualctr.reference import Blocks, Models
 from stack.code import TRAINING
 from stack.materializer import ReferenceMaterializer
@@ -19,6 +19,7 @@ def mutual_finetune(
     peers: list[Peer],
     optimizer: OptimizerConfig,
     config: FinetuneConfig,
+    snapshot: SnapshotConfig,
 ) -> Annotated[Models, "mutual"]:
     """One epoch from the pretrained peers, each pulled towards the others."""
-    return finetuned("mutual", blocks, pretrained, peers, optimizer, config)
+    return finetuned("mutual", blocks, pretrained, peers, optimizer, config, snapshot)

@@ -12,6 +12,7 @@ from mutualctr.data.blocks import open_block
 from mutualctr.reference import Blocks, Models
 from mutualctr.training import checkpoint, loop
 from mutualctr.training.determinism import deterministic
+from mutualctr.training.snapshots import Snapshots
 
 
 def pretrain_peer(
@@ -22,8 +23,12 @@ def pretrain_peer(
     config: PretrainConfig,
     progress: loop.Progress,
     folder: Path,
+    snapshots: Snapshots | None = None,
 ) -> None:
-    """Train one peer alone from its seed and write its best epoch to folder/0."""
+    """Train one peer alone from its seed and write its best epoch to folder/0.
+
+    With snapshots a killed training goes on to the same bits; they are cleared when it is done.
+    """
     card = checkpoint.Checkpoint(
         arm="pretrained",
         architecture=spec.architecture,
@@ -38,8 +43,10 @@ def pretrain_peer(
         torch.manual_seed(spec.seed)
         model = card.build_model()
         train, dev = (open_block(blocks.folder, part) for part in ("train", "dev"))
-        curve = loop.pretrain(model, train, dev, optimizer, config, spec.seed, progress)
+        curve = loop.pretrain(model, train, dev, optimizer, config, spec.seed, progress, snapshots)
     checkpoint.save(folder / "0", card.model_copy(update={"curve": curve}), model)
+    if snapshots is not None:
+        snapshots.clear()
 
 
 def finetune_cohort(
@@ -50,18 +57,22 @@ def finetune_cohort(
     config: FinetuneConfig,
     progress: loop.Progress,
     folder: Path,
+    snapshots: Snapshots | None = None,
 ) -> None:
     """One epoch from the pretrained peers, with (mutual) or without (control) the mutual term.
 
     Both arms see the same rows in the same order with the same schedule and fresh Adam; the only
-    difference is the weight. Writes folder/0, folder/1, … in the order of `pretrained`.
+    difference is the weight. Writes folder/0, folder/1, … in the order of `pretrained`. Snapshots
+    as in `pretrain_peer`.
     """
     weight = config.weight if arm == "mutual" else 0.0
     loaded = [checkpoint.load(path) for models in pretrained for path in models.checkpoints]
     with deterministic():
         train, dev = (open_block(blocks.folder, part) for part in ("train", "dev"))
         peers = [model for _, model in loaded]
-        curves = loop.finetune(peers, train, dev, optimizer, config, weight, progress)
+        curves = loop.finetune(peers, train, dev, optimizer, config, weight, progress, snapshots)
     for n, ((card, model), curve) in enumerate(zip(loaded, curves, strict=True)):
         card = card.model_copy(update={"arm": arm, "curve": curve})
         checkpoint.save(folder / str(n), card, model)
+    if snapshots is not None:
+        snapshots.clear()

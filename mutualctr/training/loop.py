@@ -19,8 +19,8 @@ from mutualctr.training.optimizer import PeerOptimizer
 from mutualctr.training.predict import predict
 from mutualctr.training.rows import num_batches, shuffled_batches
 from mutualctr.training.schedule import learning_rate
-
-Curve = list[dict[str, float]]
+from mutualctr.training.snapshots import Snapshots
+from mutualctr.training.state import Curve, TrainingState
 
 
 @dataclass(frozen=True)
@@ -39,36 +39,45 @@ def pretrain(
     config: PretrainConfig,
     seed: int,
     progress: Progress,
+    snapshots: Snapshots | None = None,
 ) -> Curve:
     """Train one peer alone; `model` ends with the weights of its best dev-AUC epoch.
 
     Returns the curve, one record per epoch. The epoch kept is the one with the highest dev_auc.
+    Where there is a snapshot, the training goes on from there to the same bits.
     """
     torch.manual_seed(seed)
     optimizer = PeerOptimizer(model, optimizer_config)
     steps = num_batches(train, optimizer_config.batch_rows)
-    curve: Curve = []
-    best_state = None
-    for epoch in range(config.epochs):
-        total_loss = torch.zeros(())
+    state = TrainingState([model], [optimizer], sums=1, snapshots=snapshots)
+    progress.report((state.epoch * steps + state.step) * optimizer_config.batch_rows)
+    for point in state.curves[0]:
+        progress.record(0, point)  # epochs of the run that was killed
+    while state.epoch < config.epochs:
         model.train()
-        batches = shuffled_batches(train, optimizer_config.batch_rows, seed + 7919 * epoch)
-        for step, (ids_BF, label_B) in enumerate(batches):
-            lr = learning_rate(config.lr, epoch + step / steps)
+        order = seed + 7919 * state.epoch
+        batches = shuffled_batches(train, optimizer_config.batch_rows, order, state.step)
+        for ids_BF, label_B in batches:
+            lr = learning_rate(config.lr, state.epoch + state.step / steps)
             row_U, inverse_BF = touched(ids_BF)
             rows_UE = gather(model, row_U)
             loss = bce(label_B, model.interact(spread(rows_UE, inverse_BF)))
             loss.backward()
             optimizer.step(lr, row_U, rows_UE.grad)
-            total_loss += loss.detach() * len(label_B)
+            state.total_KN[0] += loss.detach() * len(label_B)
             progress.report(len(label_B))
-        train_loss = {"train_loss": total_loss.item() / train.rows}
-        curve.append(_judged(model, dev, epoch + 1, lr) | train_loss)
-        progress.record(0, curve[-1])
-        if curve[-1]["dev_auc"] >= max(point["dev_auc"] for point in curve):
-            best_state = {name: value.clone() for name, value in model.state_dict().items()}
-    model.load_state_dict(best_state)
-    return curve
+            state.step_done()
+        lr = learning_rate(config.lr, state.epoch + (steps - 1) / steps)
+        train_loss = {"train_loss": state.total_KN[0].item() / train.rows}
+        point = _judged(model, dev, state.epoch + 1, lr) | train_loss
+        state.curves[0].append(point)
+        progress.record(0, point)
+        if point["dev_auc"] >= max(earlier["dev_auc"] for earlier in state.curves[0]):
+            weights = model.state_dict()
+            state.best[0] = {name: value.clone() for name, value in weights.items()}
+        state.epoch_done()
+    model.load_state_dict(state.best[0])
+    return state.curves[0]
 
 
 def finetune(
@@ -79,6 +88,7 @@ def finetune(
     config: FinetuneConfig,
     weight: float,
     progress: Progress,
+    snapshots: Snapshots | None = None,
 ) -> list[Curve]:
     """One epoch for the whole cohort on the same batches, in place; the paper's eq. 3.
 
@@ -88,39 +98,45 @@ def finetune(
     torch.manual_seed(config.seed)
     optimizers = [PeerOptimizer(model, optimizer_config) for model in peers]
     steps = num_batches(train, optimizer_config.batch_rows)
-    total_bce_N, total_mutual_N = torch.zeros(2, len(peers))
-    curves: list[Curve] = [[_judged(model, dev, 0, config.lr)] for model in peers]
-    for model in peers:
-        model.train()
-    batches = shuffled_batches(train, optimizer_config.batch_rows, config.seed)
-    for step, (ids_BF, label_B) in enumerate(batches):
-        lr = learning_rate(config.lr, step / steps)
-        row_U, inverse_BF = touched(ids_BF)
-        rows_NUE = [gather(model, row_U) for model in peers]
-        logit_NB = torch.stack(
-            [
-                model.interact(spread(rows_UE, inverse_BF))
-                for model, rows_UE in zip(peers, rows_NUE, strict=True)
-            ]
-        )
-        bce_N = bce(label_B, logit_NB)
-        mutual_N, pairwise_N = mutual_term(logit_NB, config.space)
-        (bce_N + weight * mutual_N).sum().backward()
-        for optimizer, rows_UE in zip(optimizers, rows_NUE, strict=True):
-            optimizer.step(lr, row_U, rows_UE.grad)
-        total_bce_N += bce_N.detach() * len(label_B)
-        total_mutual_N += pairwise_N * len(label_B)
-        progress.report(len(label_B))
-    for n, model in enumerate(peers):
-        losses = {
-            "train_loss": total_bce_N[n].item() / train.rows,
-            "mutual_loss": total_mutual_N[n].item() / train.rows,
-        }
-        curves[n].append(_judged(model, dev, 1, lr) | losses)
-    for n, curve in enumerate(curves):
+    state = TrainingState(peers, optimizers, sums=2, snapshots=snapshots)
+    progress.report(state.step * optimizer_config.batch_rows)
+    if state.epoch == 0 and state.step == 0:
+        for curve, model in zip(state.curves, peers, strict=True):
+            curve.append(_judged(model, dev, 0, config.lr))
+    while state.epoch < 1:
+        for model in peers:
+            model.train()
+        batches = shuffled_batches(train, optimizer_config.batch_rows, config.seed, state.step)
+        for ids_BF, label_B in batches:
+            lr = learning_rate(config.lr, state.step / steps)
+            row_U, inverse_BF = touched(ids_BF)
+            rows_NUE = [gather(model, row_U) for model in peers]
+            logit_NB = torch.stack(
+                [
+                    model.interact(spread(rows_UE, inverse_BF))
+                    for model, rows_UE in zip(peers, rows_NUE, strict=True)
+                ]
+            )
+            bce_N = bce(label_B, logit_NB)
+            mutual_N, pairwise_N = mutual_term(logit_NB, config.space)
+            (bce_N + weight * mutual_N).sum().backward()
+            for optimizer, rows_UE in zip(optimizers, rows_NUE, strict=True):
+                optimizer.step(lr, row_U, rows_UE.grad)
+            state.total_KN += torch.stack([bce_N.detach(), pairwise_N]) * len(label_B)
+            progress.report(len(label_B))
+            state.step_done()
+        lr = learning_rate(config.lr, (steps - 1) / steps)
+        for n, model in enumerate(peers):
+            losses = {
+                "train_loss": state.total_KN[0, n].item() / train.rows,
+                "mutual_loss": state.total_KN[1, n].item() / train.rows,
+            }
+            state.curves[n].append(_judged(model, dev, 1, lr) | losses)
+        state.epoch_done()
+    for n, curve in enumerate(state.curves):
         for point in curve:
             progress.record(n, point)
-    return curves
+    return state.curves
 
 
 def touched(ids_BF: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -9,6 +9,8 @@ l2_scope touched  only the batch's rows take a step, with their own moments (the
                   torch.optim.SparseAdam, FBGEMM and TorchRec, plus λ·w on those rows).
 """
 
+from collections.abc import Mapping
+
 import torch
 
 from models.base import ClickModel
@@ -59,6 +61,30 @@ class PeerOptimizer:
         self._table.index_copy_(0, row_U, table_UE)
         self._first.index_copy_(0, row_U, first_UE)
         self._second.index_copy_(0, row_U, second_UE)
+
+    def state(self) -> dict[str, torch.Tensor]:
+        """Every tensor that the next step depends on, besides the weights."""
+        state = {"table.first": self._first, "table.second": self._second, "steps": self._steps}
+        for place, moments in self._dense.state_dict()["state"].items():
+            state |= {f"dense.{place}.{name}": value for name, value in moments.items()}
+        return state
+
+    def restore(self, state: Mapping[str, torch.Tensor]) -> None:
+        """Take up what `state` gave."""
+        for name, own in (
+            ("table.first", self._first),
+            ("table.second", self._second),
+            ("steps", self._steps),
+        ):
+            own.copy_(state[name])
+        moments: dict[int, dict[str, torch.Tensor]] = {}
+        for key, value in state.items():
+            room, _, rest = key.partition(".")
+            if room == "dense":
+                place, _, name = rest.partition(".")
+                moments.setdefault(int(place), {})[name] = value
+        groups = self._dense.state_dict()["param_groups"]
+        self._dense.load_state_dict({"state": moments, "param_groups": groups})
 
     def _adam(
         self,

@@ -35,6 +35,7 @@ def tune_config(**changed) -> TuneConfig:
             "peers": plain["cohorts"][0]["peers"],
             "finetuning": plain["cohorts"][0]["finetuning"],
             "registry": {"prefix": "ctr"},
+            "snapshots": {"every_steps": 100},
             "search": SEARCH.model_dump(mode="json"),
         }
         | changed
