@@ -12,6 +12,7 @@ from mutualctr.data.blocks import open_block
 from mutualctr.reference import Blocks, Models
 from mutualctr.training import checkpoint, loop
 from mutualctr.training.determinism import deterministic
+from mutualctr.training.ranks import Alone
 from mutualctr.training.snapshots import Snapshots
 
 
@@ -58,12 +59,13 @@ def finetune_cohort(
     progress: loop.Progress,
     folder: Path,
     snapshots: Snapshots | None = None,
+    ranks: Alone = Alone(),  # noqa: B008  it has no state
 ) -> None:
     """One epoch from the pretrained peers, with (mutual) or without (control) the mutual term.
 
     Both arms see the same rows in the same order with the same schedule and fresh Adam; the only
     difference is the weight. Writes folder/0, folder/1, … in the order of `pretrained`. Snapshots
-    as in `pretrain_peer`.
+    as in `pretrain_peer`. Of several ranks each writes the peers it trained.
     """
     weight = config.weight if arm == "mutual" else 0.0
     loaded = [checkpoint.load(path) for models in pretrained for path in models.checkpoints]
@@ -71,7 +73,8 @@ def finetune_cohort(
         train, dev = (open_block(blocks.folder, part) for part in ("train", "dev"))
         peers = [model for _, model in loaded]
         curves = loop.finetune(peers, train, dev, optimizer, config, weight, progress, snapshots)
-    for n, ((card, model), curve) in enumerate(zip(loaded, curves, strict=True)):
+    for n in ranks.own(len(loaded)):
+        (card, model), curve = loaded[n], curves[n]
         card = card.model_copy(update={"arm": arm, "curve": curve})
         checkpoint.save(folder / str(n), card, model)
     if snapshots is not None:

@@ -17,6 +17,7 @@ from mutualctr.evaluation.calibration import logloss
 from mutualctr.training.losses import bce, mutual_term
 from mutualctr.training.optimizer import PeerOptimizer
 from mutualctr.training.predict import predict
+from mutualctr.training.ranks import Alone
 from mutualctr.training.rows import num_batches, shuffled_batches
 from mutualctr.training.schedule import learning_rate
 from mutualctr.training.snapshots import Snapshots
@@ -46,10 +47,9 @@ def pretrain(
     Returns the curve, one record per epoch. The epoch kept is the one with the highest dev_auc.
     Where there is a snapshot, the training goes on from there to the same bits.
     """
-    torch.manual_seed(seed)
     optimizer = PeerOptimizer(model, optimizer_config)
     steps = num_batches(train, optimizer_config.batch_rows)
-    state = TrainingState([model], [optimizer], sums=1, snapshots=snapshots)
+    state = TrainingState([model], [optimizer], [seed], 1, snapshots, Alone())
     progress.report((state.epoch * steps + state.step) * optimizer_config.batch_rows)
     for point in state.curves[0]:
         progress.record(0, point)  # epochs of the run that was killed
@@ -61,7 +61,8 @@ def pretrain(
             lr = learning_rate(config.lr, state.epoch + state.step / steps)
             row_U, inverse_BF = touched(ids_BF)
             rows_UE = gather(model, row_U)
-            loss = bce(label_B, model.interact(spread(rows_UE, inverse_BF)))
+            with state.random(0):
+                loss = bce(label_B, model.interact(spread(rows_UE, inverse_BF)))
             loss.backward()
             optimizer.step(lr, row_U, rows_UE.grad)
             state.total_KN[0] += loss.detach() * len(label_B)
@@ -89,16 +90,22 @@ def finetune(
     weight: float,
     progress: Progress,
     snapshots: Snapshots | None = None,
+    ranks: Alone = Alone(),  # noqa: B008  it has no state
 ) -> list[Curve]:
     """One epoch for the whole cohort on the same batches, in place; the paper's eq. 3.
 
     L_n = BCE(y, p_n) + weight · mutual_n. Weight 0 is the control arm: the same epoch, order,
     schedule and fresh Adam, without the peers. Returns one curve per peer: before and after.
+
+    `peers` is the whole cohort. Where several ranks share it, each trains its own and the curves
+    of the others stay empty.
     """
-    torch.manual_seed(config.seed)
+    cohort_size, own = len(peers), ranks.own(len(peers))
+    peers = [peers[n] for n in own]
     optimizers = [PeerOptimizer(model, optimizer_config) for model in peers]
     steps = num_batches(train, optimizer_config.batch_rows)
-    state = TrainingState(peers, optimizers, sums=2, snapshots=snapshots)
+    seeds = [config.seed + n for n in own]
+    state = TrainingState(peers, optimizers, seeds, 2, snapshots, ranks)
     progress.report(state.step * optimizer_config.batch_rows)
     if state.epoch == 0 and state.step == 0:
         for curve, model in zip(state.curves, peers, strict=True):
@@ -111,18 +118,18 @@ def finetune(
             lr = learning_rate(config.lr, state.step / steps)
             row_U, inverse_BF = touched(ids_BF)
             rows_NUE = [gather(model, row_U) for model in peers]
-            logit_NB = torch.stack(
-                [
-                    model.interact(spread(rows_UE, inverse_BF))
-                    for model, rows_UE in zip(peers, rows_NUE, strict=True)
-                ]
-            )
+            logits = []
+            for n, (model, rows_UE) in enumerate(zip(peers, rows_NUE, strict=True)):
+                with state.random(n):
+                    logits.append(model.interact(spread(rows_UE, inverse_BF)))
+            logit_NB = ranks.join(torch.stack(logits))
             bce_N = bce(label_B, logit_NB)
             mutual_N, pairwise_N = mutual_term(logit_NB, config.space)
             (bce_N + weight * mutual_N).sum().backward()
             for optimizer, rows_UE in zip(optimizers, rows_NUE, strict=True):
                 optimizer.step(lr, row_U, rows_UE.grad)
-            state.total_KN += torch.stack([bce_N.detach(), pairwise_N]) * len(label_B)
+            sums_KN = torch.stack([bce_N.detach(), pairwise_N])[:, own]
+            state.total_KN += sums_KN * len(label_B)
             progress.report(len(label_B))
             state.step_done()
         lr = learning_rate(config.lr, (steps - 1) / steps)
@@ -133,10 +140,12 @@ def finetune(
             }
             state.curves[n].append(_judged(model, dev, 1, lr) | losses)
         state.epoch_done()
-    for n, curve in enumerate(state.curves):
+    curves: list[Curve] = [[] for _ in range(cohort_size)]
+    for n, curve in zip(own, state.curves, strict=True):
+        curves[n] = curve
         for point in curve:
             progress.record(n, point)
-    return state.curves
+    return curves
 
 
 def touched(ids_BF: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -59,13 +59,15 @@ class Snapshots:
         for old in self._newest_first()[KEPT:]:
             old.unlink()
 
-    def latest(self) -> Snapshot | None:
-        """The newest whole snapshot, or None where there is none."""
-        for path in self._newest_first():
-            content = path.read_bytes()
-            if hashlib.sha256(content).hexdigest()[:32] == _NAME.fullmatch(path.name)[2]:
-                return Snapshot(_cursor(content), safetensors.torch.load(content))
-        return None
+    def whole(self) -> list[int]:
+        """The steps of which there is a whole snapshot."""
+        return [int(_NAME.fullmatch(path.name)[1]) for path in self._newest_first() if _whole(path)]
+
+    def load(self, step: int) -> Snapshot:
+        """The snapshot of a step that `whole` named."""
+        (path,) = (p for p in self._newest_first() if int(_NAME.fullmatch(p.name)[1]) == step)
+        content = path.read_bytes()
+        return Snapshot(_cursor(content), safetensors.torch.load(content))
 
     def clear(self) -> None:
         """Remove every snapshot: the training is finished and its result is kept elsewhere."""
@@ -76,6 +78,10 @@ class Snapshots:
     def _newest_first(self) -> list[Path]:
         found = [path for path in self._folder.iterdir() if _NAME.fullmatch(path.name)]
         return sorted(found, reverse=True)
+
+
+def _whole(path: Path) -> bool:
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:32] == _NAME.fullmatch(path.name)[2]
 
 
 def _cursor(content: bytes) -> dict[str, Any]:

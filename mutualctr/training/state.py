@@ -5,12 +5,14 @@ and at the end of every epoch. The order of rows is a function of seed and epoch
 epoch and step is all that is needed of the data.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 
 from models.base import ClickModel
 from mutualctr.training.optimizer import PeerOptimizer
+from mutualctr.training.ranks import Alone
 from mutualctr.training.snapshots import Snapshot, Snapshots
 
 Curve = list[dict[str, float]]
@@ -19,15 +21,19 @@ Curve = list[dict[str, float]]
 class TrainingState:
     """The state of N peers in training; taken up from the newest snapshot where there is one.
 
-    `total_KN` are K sums over the rows of the epoch, one per peer, for the learning curve.
+    Each peer draws from a random stream of its own, begun by its seed, so that what one draws does
+    not depend on who trains beside it. `total_KN` are K sums over the rows of the epoch, one per
+    peer, for the learning curve.
     """
 
     def __init__(
         self,
         peers: Sequence[ClickModel],
         optimizers: Sequence[PeerOptimizer],
+        seeds: Sequence[int],
         sums: int,
         snapshots: Snapshots | None,
+        ranks: Alone,
     ) -> None:
         self._peers, self._optimizers, self._snapshots = peers, optimizers, snapshots
         self.epoch, self.step = 0, 0
@@ -36,10 +42,19 @@ class TrainingState:
         self.curves: list[Curve] = [[] for _ in peers]
         self.best: dict[int, dict[str, torch.Tensor]] = {}
         """Peer → weights of its best epoch, where a loop keeps them."""
+        self._random = [torch.Generator().manual_seed(seed).get_state() for seed in seeds]
         self._taken = 0
-        found = snapshots.latest() if snapshots else None
-        if found is not None:
-            self._take_up(found)
+        if snapshots is not None:
+            agreed = ranks.agree(snapshots.whole())
+            if agreed is not None:
+                self._take_up(snapshots.load(agreed))
+
+    @contextmanager
+    def random(self, n: int) -> Iterator[None]:
+        """Draw from peer n's stream."""
+        torch.set_rng_state(self._random[n])
+        yield
+        self._random[n] = torch.get_rng_state()
 
     def step_done(self) -> None:
         """Count a step; keep a snapshot where one is due."""
@@ -62,7 +77,7 @@ class TrainingState:
             "taken": self._taken,
             "curves": self.curves,
         }
-        tensors = {"total": self.total_KN, "random": torch.get_rng_state()}
+        tensors = {"total": self.total_KN, "random": torch.stack(self._random)}
         for n, (model, optimizer) in enumerate(zip(self._peers, self._optimizers, strict=True)):
             tensors |= _named(f"{n}.weights", model.state_dict())
             tensors |= _named(f"{n}.moments", optimizer.state())
@@ -80,7 +95,8 @@ class TrainingState:
             best = _below(f"{n}.best", found.tensors)
             if best:
                 self.best[n] = best
-        torch.set_rng_state(found.tensors["random"])
+        # Cloned, because torch reads a generator's state only where memory is aligned.
+        self._random = [state.clone() for state in found.tensors["random"]]
 
 
 def _named(room: str, tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

@@ -45,7 +45,7 @@ def teach(
     Adam starts fresh, lr(t) = lr₀·10^(−t/3). `after_epoch` is called with 1, 2, … when the peers
     hold the weights to judge.
     """
-    torch.manual_seed(lesson.seed)
+    random = [torch.Generator().manual_seed(lesson.seed + n).get_state() for n in range(len(peers))]
     optimizers = [PeerOptimizer(model, optimizer_config) for model in peers]
     averages = [WeightAverage(model, lesson.average) for model in peers if lesson.average]
     learned = lesson.pull.parameters() if lesson.pull else []
@@ -61,12 +61,12 @@ def teach(
             label_B = torch.from_numpy(train.label_R[chosen_B].astype(np.float32))
             row_U, inverse_BF = touched(ids_BF)
             rows_NUE = [gather(model, row_U) for model in peers]
-            logit_NB = torch.stack(
-                [
-                    model.interact(spread(rows_UE, inverse_BF))
-                    for model, rows_UE in zip(peers, rows_NUE, strict=True)
-                ]
-            )
+            logits = []
+            for n, (model, rows_UE) in enumerate(zip(peers, rows_NUE, strict=True)):
+                torch.set_rng_state(random[n])
+                logits.append(model.interact(spread(rows_UE, inverse_BF)))
+                random[n] = torch.get_rng_state()
+            logit_NB = torch.stack(logits)
             loss_N = bce(label_B, logit_NB)
             if lesson.pull is not None:
                 loss_N = loss_N + lesson.weight * lesson.pull(logit_NB, _on(lesson, chosen_B))

@@ -1,0 +1,109 @@
+"""Peers on two processes give the numbers of one, also after a kill."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torch.distributed as dist
+from worlds import NUM_IDS, SILENT, SIZES, block, finetune_config, optimizer_config, pretrain_config
+
+from mutualctr.cohort import PeerSpec
+from mutualctr.config import NetworkConfig
+from mutualctr.reference import Blocks, Models
+from mutualctr.training import checkpoint
+from mutualctr.training.arms import finetune_cohort, pretrain_peer
+from mutualctr.training.on_ranks import Job, finetune_on_ranks
+from mutualctr.training.ranks import Ranks
+
+NETWORK = NetworkConfig(embedding_dim=4, hidden=(8,), dropout=0.2)
+
+
+def blocks(folder: Path) -> Blocks:
+    for part, rows, seed in (("train", 330, 1), ("dev", 100, 2), ("test", 10, 3)):
+        made = block(rows, seed)
+        (folder / part).mkdir(parents=True)
+        for name, values in (("ids", made.ids_RF), ("label", made.label_R), ("row", made.row_R)):
+            np.save(folder / part / f"{name}.npy", values)
+    return Blocks.of(folder, train_rows=330, num_ids=NUM_IDS, num_fields=len(SIZES))
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("ranks")
+    made, pretrained = blocks(folder / "blocks"), []
+    for n, architecture in enumerate(("deepfm", "dcn", "deepfm")):
+        spec = PeerSpec(architecture=architecture, seed=n, options={})
+        target = folder / f"pretrained{n}"
+        target.mkdir()
+        pretrain_peer(made, spec, NETWORK, optimizer_config(), pretrain_config(1), SILENT, target)
+        pretrained.append(Models.of(target, run_ids=("r",)))
+    return folder, made, pretrained
+
+
+def job(world, folder, snapshots=None) -> Job:
+    _, made, pretrained = world
+    folder.mkdir()
+    return Job(
+        blocks=made,
+        pretrained=tuple(pretrained),
+        arm="mutual",
+        optimizer=optimizer_config(),
+        config=finetune_config("soft_bce", 3.0),
+        folder=folder,
+        snapshots=snapshots,
+        every_steps=2,
+    )
+
+
+def weights(folder: Path, n: int) -> dict[str, torch.Tensor]:
+    return checkpoint.load(folder / str(n))[1].state_dict()
+
+
+def test_two_processes_are_one(world, tmp_path):
+    alone = job(world, tmp_path / "alone")
+    finetune_cohort(
+        alone.blocks,
+        alone.pretrained,
+        "mutual",
+        alone.optimizer,
+        alone.config,
+        SILENT,
+        alone.folder,
+    )
+    together = job(world, tmp_path / "together", tmp_path / "snapshots")
+    finetune_on_ranks(together, 2)
+    for n in range(3):
+        expected = weights(alone.folder, n)
+        for name, value in weights(together.folder, n).items():
+            assert torch.equal(value, expected[name]), (n, name)
+        curves = [checkpoint.read_card(f / str(n)).curve for f in (alone.folder, together.folder)]
+        assert curves[0] == curves[1]
+    assert not (tmp_path / "snapshots").exists()
+    assert sorted(path.name for path in together.folder.iterdir()) == ["0", "1", "2"]
+
+
+@pytest.mark.parametrize(
+    ("mine", "theirs", "agreed"),
+    [([6, 4], [4, 2], 4), ([6, 4], [6, 4], 6), ([6], [4], None), ([], [4], None)],
+)
+def test_ranks_agree_on_the_newest_common_snapshot(mine, theirs, agreed, monkeypatch):
+    # one rank was killed before it wrote what the other has
+    def gather(everyone, own):
+        everyone[:] = [own, theirs]
+
+    monkeypatch.setattr(dist, "get_rank", lambda: 0)
+    monkeypatch.setattr(dist, "get_world_size", lambda: 2)
+    monkeypatch.setattr(dist, "all_gather_object", gather)
+    assert Ranks(4).agree(mine) == agreed
+
+
+def test_every_peer_has_one_rank(monkeypatch):
+    for world in range(1, 6):
+        monkeypatch.setattr(dist, "get_world_size", lambda world=world: world)
+        for peers in range(world, 9):
+            owned = []
+            for rank in range(world):
+                monkeypatch.setattr(dist, "get_rank", lambda rank=rank: rank)
+                owned += Ranks(peers).own(peers)
+            assert owned == list(range(peers))
