@@ -26,7 +26,8 @@ def set_aside(events: Path, contract: Contract, target: Path) -> int:
         + f' ORDER BY "{ROW_COLUMN}"'
     )
     with replacing(target) as temporary, view_of(select_events(events)) as connection:
-        connection.execute(f"COPY ({query}) TO {sql_text(str(temporary))[1:-1]} (FORMAT parquet)")
+        quoted_path = str(temporary).replace("'", "''")
+        connection.execute(f"COPY ({query}) TO '{quoted_path}' (FORMAT parquet)")
     return pq.read_metadata(target).num_rows
 
 
@@ -36,5 +37,5 @@ def row_rules(contract: Contract) -> list[Rule]:
 
 
 def _broken(rule: Rule) -> str:
-    named = f"{{column: {sql_text(rule.column)}, rule: {sql_text(rule.words())}}}"
+    named = f"{{'column': {sql_text(rule.column)}, 'rule': {sql_text(rule.words())}}}"
     return f"CASE WHEN {rule.broken_by()} THEN {named} END"

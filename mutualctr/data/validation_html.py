@@ -55,7 +55,9 @@ $held
 def render_html(report: ValidationReport) -> str:
     """The report for people: what failed first, by severity, then what held."""
     failed = [result for severity in SEVERITIES for result in report.failed(severity)]
-    worst = failed[0].severity if failed else ""
+    worst = "critical" if report.verdict == "rejected" else ""
+    if report.verdict.startswith("accepted with"):
+        worst = "warning"
     return _PAGE.substitute(
         title=escape(f"Data of contract {report.contract}"),
         subtitle=f"{report.rows:,} rows, {len(report.results)} expectations, every row checked"
@@ -64,7 +66,7 @@ def render_html(report: ValidationReport) -> str:
         worst=worst,
         verdict=escape(_verdict(report)),
         aside=_set_aside(report),
-        failed=_failed(failed, report.rows) if failed else "",
+        failed=_failed(failed, report) if failed else "",
         drift=_drift(report.drift) if report.drift else "",
         held=_held(report),
     )
@@ -120,11 +122,18 @@ def _drift_line(column: FieldDrift, widest: float) -> str:
     )
 
 
-def _failed(results: list[Result], rows: int) -> str:
+def _answer(result: Result, report: ValidationReport) -> str:
+    """What was done about a failure that did not stop the run."""
+    answered = result.severity == "critical" and result not in report.stopping
+    return ",<br>set aside" if answered else ""
+
+
+def _failed(results: list[Result], report: ValidationReport) -> str:
     body = "\n".join(
-        f'<tr class="{result.severity}"><td class="mark">✗ {result.severity}</td>'
+        f'<tr class="{result.severity}"><td class="mark">✗ {result.severity}'
+        f"{_answer(result, report)}</td>"
         f"<td>{escape(result.column or 'the table')}</td>"
-        f'<td>{escape(result.words)}</td><td class="number">{_count(result, rows)}</td>'
+        f'<td>{escape(result.words)}</td><td class="number">{_count(result, report.rows)}</td>'
         f"<td>{_first_of_them(result)}</td></tr>"
         for result in results
     )

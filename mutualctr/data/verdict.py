@@ -97,9 +97,11 @@ class ValidationReport(Closed):
 
     @property
     def verdict(self) -> str:
-        """`rejected` on what stops a run, `accepted with warnings` on a warning, `accepted`."""
+        """One of rejected, accepted with rows set aside, accepted with warnings, accepted."""
         if self.stopping or self.over_limit:
             return "rejected"
+        if self.set_aside or self.malformed:
+            return "accepted with rows set aside"
         return "accepted with warnings" if self.failed("warning") else "accepted"
 
     def raise_on_critical(self, source: str) -> None:
