@@ -38,9 +38,7 @@ def wire(
     cohorts = groups_of(config)
 
     events = ingest(config.data, contract, source_fingerprint(config.data))
-    validation = validate(
-        events, contract, config.data, reference_fingerprint(config.data)
-    )
+    validation = validate(events, contract, config.data, reference_fingerprint(config.data))
     parts = split(events, validation, contract, config.split_rows)
     blocks = encode(events, parts, contract, config.data.feature_set, config.features)
 

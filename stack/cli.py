@@ -9,6 +9,8 @@ import yaml
 
 from mutualctr.closed import read_yaml
 from mutualctr.errors import UserError
+from stack.cli_contract import contract
+from stack.cli_demo import demo
 
 
 class SentenceGroup(click.Group):
@@ -24,6 +26,10 @@ class SentenceGroup(click.Group):
 @click.group(cls=SentenceGroup)
 def main() -> None:
     """Mutual finetuning of click models. Runs start with `zenml pipeline run dml_finetune`."""
+
+
+main.add_command(contract)
+main.add_command(demo)
 
 
 @main.command()

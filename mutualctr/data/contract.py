@@ -252,8 +252,14 @@ def _check_columns(contract: Contract) -> None:
     for name in names:
         if names.count(name) > 1:
             raise ValueError(f"the column {name} is listed twice; keep one.")
+    folded = [name.casefold() for name in names]
+    for name in names:
+        if folded.count(name.casefold()) > 1:
+            raise ValueError(
+                f"{name} has a namesake in other capitals, which SQL cannot tell apart."
+            )
     for added in (ROW_COLUMN, BROKEN_COLUMN):
-        if added in names:
+        if added in folded:
             raise ValueError(f"no column may be called {added}: one of that name is added.")
     labels = [column for column in contract.columns if column.role == "label"]
     if len(labels) != 1 or labels[0].type != "integer":

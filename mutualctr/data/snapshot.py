@@ -96,9 +96,7 @@ def load_snapshot(path: Path) -> Snapshot:
         ) from None
 
 
-def take_snapshot(
-    selected: str, contract: Contract, reference: Snapshot | None = None
-) -> Snapshot:
+def take_snapshot(selected: str, contract: Contract, reference: Snapshot | None = None) -> Snapshot:
     """Count the rows of the query `selected`.
 
     With a `reference` it counts in that snapshot's bins: its edges and its values, so that the two

@@ -104,9 +104,7 @@ def _(rule: rules.Pattern) -> gxe.Expectation:
 
 @_compile.register
 def _(rule: rules.CalendarHour) -> gxe.Expectation:
-    return gxe.ExpectColumnValuesToMatchRegex(
-        column=rule.column, regex=whole(rules.CALENDAR_HOUR)
-    )
+    return gxe.ExpectColumnValuesToMatchRegex(column=rule.column, regex=whole(rules.CALENDAR_HOUR))
 
 
 def _no_row(rule: rules.Pattern | rules.CalendarHour) -> gxe.Expectation:

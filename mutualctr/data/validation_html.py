@@ -61,8 +61,11 @@ def render_html(report: ValidationReport) -> str:
     return _PAGE.substitute(
         title=escape(f"Data of contract {report.contract}"),
         subtitle=f"{report.rows:,} rows, {len(report.results)} expectations, every row checked"
-        + (f"; compared with a snapshot of {report.drift.reference_rows:,} rows"
-           if report.drift else ""),
+        + (
+            f"; compared with a snapshot of {report.drift.reference_rows:,} rows"
+            if report.drift
+            else ""
+        ),
         worst=worst,
         verdict=escape(_verdict(report)),
         aside=_set_aside(report),

@@ -1,5 +1,6 @@
 """Drift: formulas by hand, exact counts against plain Python, bounds and their severity."""
 
+import itertools
 import math
 from collections import Counter
 
@@ -137,13 +138,15 @@ def test_counts_are_those_of_plain_python(before, now, tmp_path_factory):
         borders = [-math.inf, *number.edges, math.inf]
         assert list(number.counts) == [
             sum(p is not None and low < p <= high for p in price)
-            for low, high in zip(borders, borders[1:], strict=False)
+            for low, high in itertools.pairwise(borders)
         ]
         expected = Counter(site)
         assert category.missing == expected.pop(None, 0)
         assert list(category.counts) == [expected.pop(value, 0) for value in category.values]
         assert category.others == expected.total()
-    assert all(f.psi >= 0 and 0 <= f.jensen_shannon <= 1 for f in compare(reference, counted).columns)
+    assert all(
+        f.psi >= 0 and 0 <= f.jensen_shannon <= 1 for f in compare(reference, counted).columns
+    )
 
 
 def moved(tmp_path):

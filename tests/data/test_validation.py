@@ -1,6 +1,5 @@
 """Validation: rules by hand, Great Expectations on DuckDB against pandas, the report."""
 
-import datetime
 import json
 import os
 import re
@@ -8,7 +7,6 @@ import subprocess
 import sys
 
 import great_expectations as gx
-import great_expectations.expectations as gxe
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -20,7 +18,7 @@ from hypothesis import strategies as st
 from written import write_events
 
 from mutualctr.data import duckdb_dialect, rules
-from mutualctr.data.contract import Contract, load_contract
+from mutualctr.data.contract import CONTRACTS, Contract, load_contract
 from mutualctr.data.suite import suite_json, suite_of
 from mutualctr.data.validation import validate
 from mutualctr.data.validation_html import render_html
@@ -212,9 +210,10 @@ def test_duckdb_and_pandas_agree(rows, tmp_path_factory):
         assert (result.success, result.unexpected_count) == on_pandas(rule, frame.copy()), rule
 
 
-@pytest.mark.parametrize("name", ["criteo", "avazu"])
+@pytest.mark.parametrize("name", sorted(path.stem for path in CONTRACTS.glob("*.yaml")))
 def test_the_suite_is_great_expectations_own_json(name):
     contract = load_contract(name)
+    assert len(suite_of(contract, "duckdb").expectations) == len(contract.expectations)
     described = json.loads(suite_json(contract))
     read_back = gx.ExpectationSuite(**described)
     assert len(read_back.expectations) == len(contract.expectations)
