@@ -71,7 +71,8 @@ def validate_events(
         report.raise_on_critical(events.source)
     except DataError as error:
         shutil.copytree(folder, rejected, dirs_exist_ok=True)
-        raise DataError(f"{error} Report: {rejected / VALIDATION_PAGE}") from None
+        sentence = str(error).removesuffix(".")
+        raise DataError(f"{sentence}; see {rejected / VALIDATION_PAGE}.") from None
     return Validation.of(
         folder,
         expectations=len(report.results),
@@ -119,8 +120,8 @@ def split_events(
     """Assign every row that was not set aside to train, dev or test."""
     set_aside = validation.set_aside_rows()
     rows = split.split(events.files, contract, config, folder, set_aside)
-    assert sum(rows.values()) + len(set_aside) == events.rows
-    return Split.of(folder, **{f"{part}_rows": n for part, n in rows.items()})
+    assert sum(rows[part] for part in split.PARTS) + len(set_aside) == events.rows
+    return Split.of(folder, **{f"{part}_rows": rows[part] for part in split.PARTS})
 
 
 def encode_events(

@@ -90,7 +90,7 @@ def _set_aside(report: ValidationReport) -> str:
         return ""
     lines = report.rows + report.malformed
     share = 100 * (report.set_aside + report.malformed) / lines
-    limit = "" if report.limit_percent is None else f" of at most {report.limit_percent:g} %"
+    limit = "" if report.limit_percent is None else f", where {report.limit_percent:g} % is allowed"
     return (
         f"<h2>Set aside</h2>\n<p>{report.set_aside:,} rows break a critical rule and "
         f"{report.malformed:,} lines could not be read: {share:.3g} % of {lines:,}{limit}. "
@@ -116,12 +116,12 @@ def _drift(drift: Drift) -> str:
 
 def _drift_line(column: FieldDrift, widest: float) -> str:
     width = round(120 * column.psi / widest)
-    unseen = "–" if column.unseen_share is None else f"{100 * column.unseen_share:.3g} %"
+    unseen = "–" if column.unseen_share is None else f"{100 * column.unseen_share:.2f} %"
     return (
         f'<tr><td>{escape(column.column)}</td><td><span class="bar" style="width:{width}px">'
         f'</span>{column.psi:.4f}</td><td class="number">{column.jensen_shannon:.4f}</td>'
         f'<td class="number">{unseen}</td><td class="number">'
-        f"{100 * column.missing_reference:.3g} → {100 * column.missing_now:.3g} %</td></tr>"
+        f"{100 * column.missing_reference:.2f} → {100 * column.missing_now:.2f} %</td></tr>"
     )
 
 

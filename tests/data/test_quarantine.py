@@ -167,6 +167,6 @@ def test_a_rejected_file_leaves_its_report_behind(tmp_path):
     data = DataConfig(contract="small", source="clicks.csv")
     (tmp_path / "out").mkdir()
     rejected = tmp_path / "rejected"
-    with pytest.raises(DataError, match=r"row 3 has 2 .* Report: .*rejected/validation\.html"):
+    with pytest.raises(DataError, match=r"row 3 has 2 .* see .*rejected/validation\.html"):
         validate_events(events, contract_of(CLICK), data, tmp_path / "out", rejected)
     assert "Rejected: failed 1 critical" in (rejected / "validation.html").read_text()
