@@ -207,6 +207,8 @@ def test_duckdb_and_pandas_agree(rows, tmp_path_factory):
     report = validate(events, contract_of(ALL_RULES))
     frame = pq.read_table(events).to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get)
     for rule, result in zip(ALL_RULES, report.results, strict=True):
+        if isinstance(rule, rules.Pattern):  # Python's $ also matches before a last line feed
+            frame["site"] = frame["site"].str.replace("\n", "?")
         assert (result.success, result.unexpected_count) == on_pandas(rule, frame.copy()), rule
 
 
