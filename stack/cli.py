@@ -9,6 +9,8 @@ import yaml
 
 from mutualctr.closed import read_yaml
 from mutualctr.errors import UserError
+from stack.cli_contract import contract
+from stack.cli_demo import demo
 from stack.cli_plan import plan
 
 
@@ -68,4 +70,5 @@ def ui(port: int) -> None:
     raise SystemExit(subprocess.call([*command, "--host", "127.0.0.1", "--port", str(port)]))
 
 
-main.add_command(plan)
+for command in (contract, demo, plan):
+    main.add_command(command)

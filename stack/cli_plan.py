@@ -23,7 +23,9 @@ def plan(file: Path, rows: int | None, ids: int | None) -> None:
     from mutualctr.plan import plan as planned
     from stack.outcome import TABLE_WIDTH
     from stack.pipeline import check_config
+    from stack.quiet import quiet_logs
 
+    quiet_logs()
     if (rows is None) != (ids is None):
         raise click.UsageError("give --rows and --ids together, or neither.")
     config = check_config(file)
@@ -64,13 +66,15 @@ def _shape(config, rows: int | None, ids: int | None):
         fields = len(contract.features(config.data.feature_set))
         return Shape(rows - 2 * tenth, tenth, ids, fields)
     with tempfile.TemporaryDirectory() as temporary:
-        folders = [Path(temporary) / name for name in ("events", "split", "blocks")]
+        folders = [Path(temporary) / name for name in ("events", "validation", "split", "blocks")]
         for folder in folders:
             folder.mkdir()
         expected = prepare.source_fingerprint(config.data)
         events = prepare.ingest_source(config.data, contract, expected, folders[0])
-        parts = prepare.split_events(events, contract, config.split_rows, folders[1])
+        rejected = Path("outputs") / "rejected"
+        checked = prepare.validate_events(events, contract, config.data, folders[1], rejected)
+        parts = prepare.split_events(events, checked, contract, config.split_rows, folders[2])
         blocks = prepare.encode_events(
-            events, parts, contract, config.data.feature_set, config.features, folders[2]
+            events, parts, contract, config.data.feature_set, config.features, folders[3]
         )
         return Shape(parts.train_rows, parts.dev_rows, blocks.num_ids, blocks.num_fields)
