@@ -7,7 +7,8 @@ Source: Lian et al., "xDeepFM: Combining Explicit and Implicit Feature Interacti
 Recommender Systems" (arXiv 1803.05170), eq. 6-7 and its output unit of linear
 part, CIN and DNN; FuxiCTR model_zoo/xDeepFM with its layer CompressedInteractionNet.
 Our choice: K = 3 layers of H = 16 maps, FuxiCTR's; the paper's 200 maps on Criteo are 12 times
-the work in the first layer and 156 times in the others. No activation between layers, which the paper found best and FuxiCTR leaves out.
+the work in the first layer and 156 times in the others. No activation between layers: the paper
+found none the best, FuxiCTR has none.
 Deviations: no bias in a CIN layer, as in eq. 6, where FuxiCTR has one per map; every layer feeds
 the logit whole, where the authors' code passes half of each layer on and reads out the other half.
 

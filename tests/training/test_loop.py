@@ -64,7 +64,7 @@ def test_pretraining_is_the_reference(architecture, scope, dtype):
 @pytest.mark.parametrize("weight", [0.0, 2.0])
 @pytest.mark.parametrize("space", ["prob", "logit", "soft_bce"])
 def test_a_mixed_cohort_is_the_reference(space, weight):
-    train, dev = block(2500, 1), block(200, 2)
+    train, dev = block(1000, 1), block(200, 2)  # 20 steps
     ours = [make(name, seed) for seed, name in enumerate(ARCHITECTURES)]
     slow = copy.deepcopy(ours)
     config = finetune_config(space)
