@@ -4,6 +4,7 @@ import pytest
 
 from models.registry import ARCHITECTURES, Option, build, options_of, reads_sequences
 from models.sequence import Sequence
+from mutualctr.config import PeerConfig
 
 COMMON = {"num_ids": 8, "num_fields": 4, "embedding_dim": 2, "hidden": (3,), "dropout": 0.0}
 
@@ -40,6 +41,12 @@ def test_options_are_what_the_constructors_say():
 def test_builds_the_class_it_names_with_its_defaults(architecture):
     model = build(architecture, **COMMON, sequences=(Sequence(2, 2, 1, 2),))
     assert type(model) is ARCHITECTURES[architecture]
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_is_a_peer_to_configure(architecture):
+    options = {name: option.default for name, option in options_of(architecture).items()}
+    assert PeerConfig(architecture=architecture, seed=0, options=options).options == options
 
 
 def test_options_reach_the_model():
