@@ -43,11 +43,16 @@ def num_rows(events: Path) -> int:
     return sum(pq.read_metadata(file).num_rows for file in event_files(events))
 
 
-def write_file(tables: Iterable[pa.Table], schema: pa.Schema, path: Path) -> int:
-    """Write the tables as one Parquet file in large row groups; returns how many rows."""
+def write_file(
+    tables: Iterable[pa.Table], schema: pa.Schema, path: Path, group_bytes: int | None = None
+) -> int:
+    """Write the tables as one Parquet file in large row groups; returns how many rows.
+
+    A group ends at ROW_GROUP_ROWS rows, or before that at `group_bytes` where they are given.
+    """
     rows, writer = 0, None
     try:
-        for group in read_ahead(_row_groups_of(tables, schema)):
+        for group in read_ahead(_row_groups_of(tables, schema, group_bytes)):
             coded = _coded(group)
             if writer is None:
                 writer = _writer(path, coded)
@@ -103,15 +108,18 @@ def row_groups(events: Path) -> list[RowGroup]:
     return groups
 
 
-def _row_groups_of(tables: Iterable[pa.Table], schema: pa.Schema) -> Iterator[pa.Table]:
+def _row_groups_of(
+    tables: Iterable[pa.Table], schema: pa.Schema, group_bytes: int | None
+) -> Iterator[pa.Table]:
     """The tables joined into row groups; at least one, so that no rows still have a schema."""
-    waiting, rows = [schema.empty_table()], 0
+    waiting, rows, size = [schema.empty_table()], 0, 0
     for table in tables:
         waiting.append(table)
         rows += table.num_rows
-        if rows >= ROW_GROUP_ROWS:
+        size += table.nbytes
+        if rows >= ROW_GROUP_ROWS or (group_bytes is not None and size >= group_bytes):
             yield pa.concat_tables(waiting)
-            waiting, rows = [schema.empty_table()], 0
+            waiting, rows, size = [schema.empty_table()], 0, 0
     if rows or len(waiting) == 1:
         yield pa.concat_tables(waiting)
 
@@ -129,11 +137,7 @@ def _writer(path: Path, first: pa.Table) -> pq.ParquetWriter:
     repetitive = [
         name
         for name in first.column_names
-        if name != ROW_COLUMN
-        and not (
-            pa.types.is_dictionary(first[name].type)
-            and len(first[name].chunk(0).dictionary) > DISTINCT_SHARE * first.num_rows
-        )
+        if name != ROW_COLUMN and _distinct(first[name]) <= DISTINCT_SHARE * first.num_rows
     ]
     return pq.ParquetWriter(
         path,
@@ -145,3 +149,9 @@ def _writer(path: Path, first: pa.Table) -> pq.ParquetWriter:
         write_statistics=False,
         store_schema=False,
     )
+
+
+def _distinct(column: pa.ChunkedArray) -> int:
+    """How many texts a text column holds; 0 for any other, whose few digits cost little."""
+    coded = pa.types.is_dictionary(column.type) and column.num_chunks
+    return len(column.chunks[-1].dictionary) if coded else 0
