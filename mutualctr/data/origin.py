@@ -8,8 +8,10 @@ postgresql://user@host/database?table=clicks&order_by=id
 import glob
 import hashlib
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from mutualctr.data.contract import Contract
 from mutualctr.data.digests import content_digests
@@ -32,8 +34,10 @@ class Source:
     attributes: dict[str, StoredFile]
     """By the names that the contract's `joined` gives them."""
 
-    def fingerprint(self) -> str:
+    def fingerprint(self, read: Mapping[str, str] = MappingProxyType({})) -> str:
         """A text that changes when any content does.
+
+        `read` holds the SHA-256 of files that were read meanwhile, by name.
 
         Local files: SHA-256 over names and contents. Objects: over addresses, sizes and entity
         tags, so nothing is transferred. A table has no such mark that is cheap and certain: its
@@ -43,9 +47,11 @@ class Source:
             return f"{self.table.name} read at {time.time_ns()}"
         files = [*self.files, *self.attributes.values()]
         local = [file for file in files if isinstance(file, LocalFile)]
+        unread = [file for file in local if file.name not in read]
+        digests = {file.name: read[file.name] for file in local if file.name in read}
+        digests |= zip((file.name for file in unread), content_digests(unread), strict=True)
         if len(files) == 1 and local:
-            return content_digests(local)[0]
-        digests = dict(zip((file.name for file in local), content_digests(local), strict=True))
+            return digests[local[0].name]
         whole = hashlib.sha256()
         for file in files:
             content = digests.get(file.name) or file.version()

@@ -10,12 +10,14 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit, urlunsplit
 
-import pyarrow as pa
-
 from mutualctr.errors import DataError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 SCHEME = "postgresql"
 BATCH_BYTES = 16 << 20
@@ -36,12 +38,23 @@ class Table:
         return f"{self.server}?table={self.table}"
 
 
+def holds_password(address: str) -> bool:
+    """Whether an address gives a secret away to everybody who sees it."""
+    if "://" not in address:
+        return False
+    parts = urlsplit(address)
+    return parts.password is not None or "password" in parse_qs(parts.query, True)
+
+
 def parse_table(address: str) -> Table:
-    """Read the address; DataError says what is missing and never repeats a password."""
+    """Read the address; DataError says what is missing and never repeats a password.
+
+    Raises it as well where the driver is not installed.
+    """
     parts = urlsplit(address)
     shown = f"{SCHEME}://…@{parts.hostname or ''}{parts.path}"
     options = parse_qs(parts.query, keep_blank_values=True)
-    if parts.password is not None or "password" in options:
+    if holds_password(address):
         raise DataError(
             f"{shown}: the address holds a password; take it out and set PGPASSWORD or ~/.pgpass."
         )
@@ -57,24 +70,25 @@ def parse_table(address: str) -> Table:
             f"{shown}: `{strange[0]}` is not an option of the address (table, order_by); settings "
             "of the connection go into the environment, such as PGSSLMODE."
         )
+    if find_spec("adbc_driver_postgresql") is None:
+        raise DataError(
+            f"{shown} needs the package adbc-driver-postgresql; run "
+            "`pip install 'mutualctr[postgresql]'`."
+        )
     server = urlunsplit((SCHEME, parts.netloc, parts.path, "", ""))
     return Table(server, options["table"][0], options["order_by"][0])
 
 
 @contextmanager
-def reading(table: Table, columns: list[str]) -> Iterator[tuple[int, Iterator[pa.RecordBatch]]]:
+def reading(table: Table, columns: list[str]) -> "Iterator[tuple[int, Iterator[pa.RecordBatch]]]":
     """(number of rows, batches of the named columns in the table's order), of one snapshot.
 
-    Raises DataError: the driver is not installed, the server refuses, no such table or column.
+    Raises DataError: the server refuses, there is no such table or column.
     """
-    try:
-        import adbc_driver_postgresql.dbapi as driver
-        from adbc_driver_postgresql import StatementOptions
-    except ImportError:
-        raise DataError(
-            f"{table.name} needs the package adbc-driver-postgresql; run "
-            "`pip install 'mutualctr[postgresql]'`."
-        ) from None
+    import adbc_driver_postgresql.dbapi as driver
+    import pyarrow as pa
+    from adbc_driver_postgresql import StatementOptions
+
     chosen = ", ".join(_quoted(name) for name in columns)
     place = ".".join(_quoted(part) for part in table.table.split("."))
     order = _quoted(table.order_by)

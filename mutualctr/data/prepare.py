@@ -6,9 +6,9 @@ from pathlib import Path
 from mutualctr.config import DataConfig, FeatureConfig, SplitConfig
 from mutualctr.data import blocks as block_files
 from mutualctr.data import features, split
-from mutualctr.data.contract import Contract
+from mutualctr.data.contract import Contract, load_contract
 from mutualctr.data.events import ingest
-from mutualctr.data.source import fingerprint, resolve_source
+from mutualctr.data.origin import find_source
 from mutualctr.data.synthetic import generate_criteo
 from mutualctr.data.validation import validate
 from mutualctr.data.validation_html import render_html
@@ -18,28 +18,46 @@ from mutualctr.reference import Blocks, Events, Split, Validation
 
 
 def source_fingerprint(data: DataConfig) -> str:
-    """SHA-256 of the source's content; generated clicks are told apart by their configuration."""
+    """A text that changes when the source's content does (`origin.Source.fingerprint`).
+
+    Generated clicks are told apart by their configuration.
+    """
     if data.source is None:
         return "generated"
-    return fingerprint(resolve_source(data.source))
+    return find_source(data.source, load_contract(data.contract)).fingerprint()
 
 
-def ingest_source(data: DataConfig, contract: Contract, expected: str, folder: Path) -> Events:
+def ingest_source(
+    data: DataConfig, contract: Contract, expected: str, folder: Path, kept: Path, code: str
+) -> Events:
     """Read the source (or the generated clicks) into typed events.
 
-    Raises DataError when the file changed between fingerprint and reading.
+    Files that an earlier run of the same `code` finished are taken from the folder `kept`.
+    Raises DataError when a file changed between fingerprint and reading.
     """
+    options = {"quarantine_percent": data.quarantine_percent, "memory_mb": data.memory_mb}
     if data.generated is not None:
         with tempfile.TemporaryDirectory() as temporary:
             path = Path(temporary) / "generated.tsv"
             generate_criteo(path, data.generated.rows, data.generated.seed)
-            info = ingest(path, contract, folder)
-        return Events.of(folder, source="generated", source_sha256=info.sha256, rows=info.rows)
-    path = resolve_source(data.source)
-    info = ingest(path, contract, folder)
-    if info.sha256 != expected:
-        raise DataError(f"{path} changed while the run was starting; run again when it is written.")
-    return Events.of(folder, source=path.name, source_sha256=info.sha256, rows=info.rows)
+            info = ingest(path, contract, folder, **options)
+        title = "generated"
+    else:
+        source = find_source(data.source, contract)
+        info = ingest(source, contract, folder, **options, kept=kept, code=code)
+        read = {entry.file: entry.sha256 for entry in info.sources}
+        if source.table is None and source.fingerprint(read) != expected:
+            raise DataError(
+                f"{source.title} changed while the run was starting; run again when it is written."
+            )
+        title = source.title
+    return Events.of(
+        folder,
+        source=title,
+        source_sha256=info.sha256,
+        rows=info.rows,
+        quarantined=info.malformed,
+    )
 
 
 def validate_events(events: Events, contract: Contract, folder: Path) -> Validation:
