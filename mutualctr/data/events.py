@@ -237,6 +237,7 @@ class _Ingest:
         moved = (
             table.set_column(0, ROW_COLUMN, pc.add(table[ROW_COLUMN], first_row - 1))
             for table in tables
+            if table.num_rows
         )
         schema = event_schema(self.contract)
         with replacing(folder / "events.parquet") as temporary:
