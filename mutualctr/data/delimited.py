@@ -33,6 +33,8 @@ SEPARATORS = {"\t": "tab", ",": "comma", " ": "blank"}
 ATOMIC_TYPES = ("token", "token_seq", "float", "float_seq")
 """RecBole's; what a column is here, the contract says."""
 
+MARK = "\ufeff".encode()
+
 SHOWN_TEXT = 40
 """Characters of an offending text that an error shows."""
 
@@ -59,6 +61,7 @@ def typed_tables(
     layout = contract.format
     columns = [column.name for column in contract.columns]
     header_lines = int(layout.has_header)
+    blocks = _unmarked(blocks, name)
     if aside is None:
         blocks = checked(blocks, name, layout.separator, columns)
     for block in read_ahead(iter(blocks)):
@@ -85,6 +88,16 @@ def typed_tables(
                 aside(malformed)
             assert table.num_rows == len(rows)
         yield pa.table([pa.array(rows), *table.columns], schema=event_schema(contract))
+
+
+def _unmarked(blocks: Iterable[Block | LongLine], name: str) -> Iterator[Block | LongLine]:
+    """The blocks without the byte order mark that some programs write in front of a file."""
+    for block in blocks:
+        if isinstance(block, Block) and block.first_line == 1:
+            block = Block(1, block.data.removeprefix(MARK))
+            if not block.data:
+                raise DataError(f"{name}: the file is empty; give one that has rows.")
+        yield block
 
 
 def read_typed(block: Block, name: str, contract: Contract, columns: list[str]) -> pa.Table:
@@ -165,7 +178,7 @@ def _cut_header(
     """The block without the file's first line, and that line's column names."""
     separator = contract.format.separator
     line, _, rows = block.data.partition(b"\n")
-    names = line.removeprefix(b"\xef\xbb\xbf").rstrip(b"\r").decode().split(separator)
+    names = line.rstrip(b"\r").decode().split(separator)
     if contract.format.kind == "atomic":
         names = [_atomic_name(name, path) for name in names]
     if sorted(names) != sorted(expected):
@@ -246,10 +259,12 @@ def _cut(block: Block, contract: Contract, types: dict[str, pa.DataType]) -> pa.
     Raises pa.ArrowInvalid for a line of another width and for a text that is no integer.
     """
     missing = contract.format.missing
+    # Arrow takes a byte order mark off whatever begins with one; only a file's is none of its text.
+    data = MARK + block.data if block.data.startswith(MARK) else block.data
     table = pa.csv.read_csv(
-        pa.py_buffer(block.data),
+        pa.py_buffer(data),
         read_options=pa.csv.ReadOptions(
-            column_names=list(types), block_size=len(block.data) + 1, use_threads=False
+            column_names=list(types), block_size=len(data) + 1, use_threads=False
         ),
         parse_options=pa.csv.ParseOptions(
             delimiter=contract.format.separator, quote_char=False, ignore_empty_lines=False

@@ -121,7 +121,7 @@ def test_an_object_that_is_replaced_while_it_is_read_is_an_error(put, tmp_path):
     put("a.csv", b"1,1,a\n")
     source = find_source("s3://clicks/a.csv", CONTRACT)
     put("a.csv", b"1,1,b\n")
-    with pytest.raises(DataError, match="s3://clicks/a.csv changed while the run was reading"):
+    with pytest.raises(DataError, match=r"s3://clicks/a\.csv changed while the run was reading"):
         ingest(source, CONTRACT, tmp_path)
 
 

@@ -13,7 +13,7 @@ from mutualctr.errors import DataError
 
 driver = pytest.importorskip(
     "adbc_driver_postgresql.dbapi",
-    reason="the driver is not installed: pip install -e '.[postgresql]'",
+    reason="the driver is not installed (extra postgresql)",
 )
 CONTRACT = small_contract()
 
