@@ -9,7 +9,7 @@ import os
 import time
 from pathlib import Path
 
-from mutualctr.data.stored import LocalFile
+from mutualctr.data.stored import LocalFile, unreadable
 from mutualctr.files import file_digest, replacing
 
 MEMORY_FILE = "digests.json"
@@ -17,15 +17,20 @@ SETTLED_SECONDS = 5
 
 
 def content_digests(files: list[LocalFile]) -> list[str]:
-    """SHA-256 of each file's bytes as they lie on the disk, in hex."""
+    """SHA-256 of each file's bytes as they lie on the disk, in hex. Raises DataError."""
     path = _folder() / MEMORY_FILE
     known = _read(path)
     digests, learned = [], {}
     for file in files:
+        if not file.path.is_file():
+            file.open()  # says so in a sentence
         name, version = str(file.path.resolve()), file.version()
         if known.get(name, {}).get("version") != version:
             settled = time.time() - file.path.stat().st_ctime > SETTLED_SECONDS
-            digest = file_digest(file.path)
+            try:
+                digest = file_digest(file.path)
+            except OSError as error:
+                raise unreadable(file.name, error) from None
             if not settled or file.version() != version:
                 digests.append(digest)
                 continue
