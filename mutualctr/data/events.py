@@ -9,10 +9,11 @@ for every file.
 """
 
 import json
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import pyarrow as pa
@@ -292,26 +293,40 @@ def _assemble(entries: list[Path], infos: list[FileInfo], folder: Path) -> None:
     for number, entry in enumerate(entries):
         kept_files.link(entry / "events.parquet", fresh / file_name(number))
     (folder / MALFORMED_FILE).unlink(missing_ok=True)
-    broken = [entry / MALFORMED_FILE for entry in entries if (entry / MALFORMED_FILE).exists()]
+    names = _shown([info.file for info in infos])
+    broken = {
+        name: entry / MALFORMED_FILE
+        for name, entry, info in zip(names, entries, infos, strict=True)
+        if info.malformed
+    }
     if broken:
         with replacing(folder / MALFORMED_FILE) as temporary:
             join_quarantines(broken, temporary)
-    record = [asdict(replace(info, file=_shown(info.file))) for info in infos]
+    record = [
+        {"file": name, "sha256": info.sha256, "first_row": info.first_row, "rows": info.rows,
+         "malformed": info.malformed}
+        for name, info in zip(names, infos, strict=True)
+    ]  # fmt: skip
     with replacing(folder / FILES_RECORD) as temporary:
         temporary.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     shutil.rmtree(folder / "files", ignore_errors=True)
     fresh.rename(folder / "files")
 
 
-def _shown(name: str) -> str:
-    """A path on this disk is not part of what the events are; its name is."""
-    return name if "://" in name else Path(name).name
+def _shown(names: list[str]) -> list[str]:
+    """Paths from the folder that all files have in common: where that lies is not what they are."""
+    if "://" in names[0]:
+        return names
+    common = os.path.commonpath([str(Path(name).parent) for name in names])
+    return [Path(name).relative_to(common).as_posix() for name in names]
 
 
 def _joint_sha256(infos: list[FileInfo]) -> str:
     if len(infos) == 1:
         return infos[0].sha256
-    return kept_files.key_of(*(f"{_shown(info.file)} {info.sha256}" for info in infos))
+    names = _shown([info.file for info in infos])
+    pairs = zip(names, infos, strict=True)
+    return kept_files.key_of(*(f"{name} {info.sha256}" for name, info in pairs))
 
 
 def _size(file: StoredFile) -> int:

@@ -28,7 +28,6 @@ SCHEMA = pa.schema(
     ]
 )
 WAITING_ROWS = 5000
-SHORTENED = 60
 
 
 @dataclass(frozen=True)
@@ -97,13 +96,15 @@ class Quarantine:
             self._writer.close()
 
 
-def join_quarantines(parts: list[Path], target: Path) -> None:
-    """The rows of several files in one."""
+def join_quarantines(parts: dict[str, Path], target: Path) -> None:
+    """The rows of several files in one, each under the name that is given for its file."""
     with pq.ParquetWriter(target, SCHEMA, compression="zstd") as writer:
-        for part in parts:
+        for name, part in parts.items():
             with pq.ParquetFile(part) as file:
                 for batch in file.iter_batches():
-                    writer.write_batch(batch)
+                    named = pa.repeat(pa.scalar(name), batch.num_rows)
+                    at = SCHEMA.get_field_index("file")
+                    writer.write_batch(batch.set_column(at, "file", named))
 
 
 class Lines:
@@ -138,7 +139,8 @@ class Lines:
         at_S = np.flatnonzero(byte_N == ord(separator))
         found_L = 1 + np.bincount(np.searchsorted(self._end_L, at_S), minlength=len(self._end_L))
         for line in np.flatnonzero((found_L != width) & (self.rule_L == "")).tolist():
-            self.rule_L[line] = f"{found_L[line]} columns instead of {width}"
+            found = int(found_L[line])
+            self.rule_L[line] = f"{found} column{'s' * (found > 1)} instead of {width}"
 
     def mark(self, lines: np.ndarray, rule: str) -> None:
         """Give the rule to those of the lines that have none yet."""

@@ -58,7 +58,7 @@ def test_each_defect_by_hand(tmp_path):
         (9, 9, "4 columns instead of 3"),
     ]
     assert [r["text"] for r in aside][3:6] == [r"0,,\xff", r"0,1,a\x00b", r"0,1,a\rb"]
-    assert {r["file"] for r in aside} == {str(path)}
+    assert {r["file"] for r in aside} == {path.name}
 
 
 def test_the_header_is_no_row_and_a_wrong_one_always_stops(tmp_path):
@@ -80,7 +80,7 @@ def test_more_than_the_limit_stops_with_counts_and_the_first(tmp_path):
         read(path, tmp_path / "b", percent=3.9)
     assert "4 of 100 rows (4 %) are malformed" in str(caught.value)
     assert "allows 3.9 %" in str(caught.value)
-    assert f"{path}: line 97: 1 columns instead of 3" in str(caught.value)
+    assert f"{path}: line 97: 1 column instead of 3" in str(caught.value)
 
 
 def test_a_field_of_ten_megabytes_is_one_malformed_row(tmp_path):

@@ -107,7 +107,7 @@ def test_rows_of_all_files_are_numbered_together(data, tmp_path):
         ("c", 6, 1, 0),
     ]
     aside = pq.read_table(tmp_path / "events" / "quarantine.parquet").to_pylist()
-    assert [(r["row"], r["line"], r["file"]) for r in aside] == [(4, 2, str(data / "daily" / "b"))]
+    assert [(r["row"], r["line"], r["file"]) for r in aside] == [(4, 2, "b")]
     assert source.fingerprint({i.file: i.sha256 for i in info.sources}) == source.fingerprint()
 
 
@@ -140,3 +140,18 @@ def test_an_old_file_is_hashed_once(data, monkeypatch):
     os.utime(data / "b", (1, 1))
     assert find_source("*", CONTRACT).fingerprint() != first
     assert hashed == ["a", "b"] * 3 + ["b"]
+
+
+def test_where_the_folder_lies_is_not_what_the_events_are(data, tmp_path):
+    from mutualctr.files import folder_digest
+
+    digests_of = set()
+    for place in ("here", "there"):
+        for day in (1, 2):
+            put(data, **{f"{place}__day={day}__part-0.csv": f"1,{day},a\nbroken\n"})
+        folder = tmp_path / place
+        ingest(find_source(place, CONTRACT), CONTRACT, folder, quarantine_percent=50)
+        record = json.loads((folder / FILES_RECORD).read_text())
+        assert [entry["file"] for entry in record] == ["day=1/part-0.csv", "day=2/part-0.csv"]
+        digests_of.add(folder_digest(folder))
+    assert len(digests_of) == 1
