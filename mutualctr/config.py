@@ -36,9 +36,10 @@ class DataConfig(Closed):
     """Instead of a source."""
     feature_set: str | None = None
     """A named alternative set of features in the contract; null takes the contract's own."""
-
     quarantine_percent: float | None = Field(default=None, gt=0, le=100)
     """Share of the rows that may be set aside instead of stopping the run; null: none."""
+    reference: str | None = None
+    """Snapshot of an earlier run (its validation's snapshot.json) to measure drift against."""
     memory_mb: int | None = Field(default=None, ge=64)
     """Bounds what ingest holds of rows that wait to be written; null: 65,536 rows at a time."""
 

@@ -7,6 +7,8 @@ folders hold the same. A record's fields beside these are for people who browse.
 from pathlib import Path
 from typing import Any, Self
 
+import numpy as np
+
 from mutualctr.closed import Closed
 from mutualctr.files import folder_digest
 
@@ -42,10 +44,26 @@ class Events(Reference):
 
 
 class Validation(Reference):
-    """validation.json and validation.html: what the contract says of the events."""
+    """validation.json, validation.html, snapshot.json; quarantine.parquet where rows broke rules.
+
+    What the contract says of the events, and what a later run's events are compared with.
+    """
 
     expectations: int
     warnings: int
+    set_aside: int
+    """Rows that go no further because they break a critical rule."""
+
+    def set_aside_rows(self) -> np.ndarray:
+        """The numbers of those rows (`row` of the events), ascending, int64."""
+        import pyarrow.parquet as pq
+
+        from mutualctr.data.quarantine import QUARANTINE_FILE
+
+        if not self.set_aside:
+            return np.empty(0, np.int64)
+        table = pq.read_table(self.folder / QUARANTINE_FILE, columns=["row"])
+        return table["row"].to_numpy()
 
 
 class Split(Reference):

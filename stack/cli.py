@@ -9,6 +9,9 @@ import yaml
 
 from mutualctr.closed import read_yaml
 from mutualctr.errors import UserError
+from stack.cli_contract import contract
+from stack.cli_demo import demo
+from stack.cli_plan import plan
 
 
 class SentenceGroup(click.Group):
@@ -65,3 +68,7 @@ def ui(port: int) -> None:
     click.echo(f"MLflow: http://127.0.0.1:{port} (Ctrl-C ends it)", err=True)
     command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", tracking_uri()]
     raise SystemExit(subprocess.call([*command, "--host", "127.0.0.1", "--port", str(port)]))
+
+
+for command in (contract, demo, plan):
+    main.add_command(command)

@@ -26,7 +26,7 @@ def test_every_file_is_a_complete_configuration():
     for path in FILES:
         record = RECORDS.get(path.parent.relative_to(ROOT).as_posix(), RunConfig)
         assert isinstance(check_config(path, record), record), path
-    assert len(FILES) == 10
+    assert len(FILES) == 11
 
 
 SLIPS = {

@@ -15,7 +15,7 @@ from numpy.lib.format import open_memmap
 from mutualctr.data.contract import Contract
 from mutualctr.data.event_files import column_chunks
 from mutualctr.data.features import FeatureMap
-from mutualctr.data.split import PARTS
+from mutualctr.data.split import PARTS, SET_ASIDE
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,11 @@ class Block:
 def write_blocks(
     events: Path, part_R: np.ndarray, feature_map: FeatureMap, contract: Contract, folder: Path
 ) -> None:
-    """Encode every row of the events into the block of its part, one row group at a time."""
-    rows = np.bincount(part_R, minlength=len(PARTS)).tolist()
+    """Encode every row of the events into the block of its part, one row group at a time.
+
+    Rows that were set aside are dropped before anything reads their values.
+    """
+    rows = np.bincount(part_R[part_R != SET_ASIDE], minlength=len(PARTS)).tolist()
     outputs = [
         _create(folder / name, n, len(feature_map.fields))
         for name, n in zip(PARTS, rows, strict=True)
@@ -44,10 +47,13 @@ def write_blocks(
     feature_columns = [field.feature.column for field in feature_map.fields]
     columns = list(dict.fromkeys([contract.label, "row", *feature_columns]))
     for start, table in column_chunks(events, columns):
+        part_B = part_R[start : start + table.num_rows]
+        if (part_B == SET_ASIDE).any():
+            table = table.filter(part_B != SET_ASIDE)
+            part_B = part_B[part_B != SET_ASIDE]
         ids_BF = feature_map.encode_table(table)
         label_B = table[contract.label].to_numpy()
         row_B = table["row"].to_numpy()
-        part_B = part_R[start : start + table.num_rows]
         for part, block in enumerate(outputs):
             chosen = np.flatnonzero(part_B == part)
             here = slice(written[part], written[part] + len(chosen))

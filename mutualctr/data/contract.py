@@ -8,16 +8,20 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, SerializeAsAny, model_validator
+from pydantic import BeforeValidator, Field, SerializeAsAny, model_validator
 
 from mutualctr.closed import Closed, nearest, parse, read_yaml
-from mutualctr.data.rules import INTEGER_RULES, RULES, Rule
+from mutualctr.data.rules import INTEGER_RULES, RULES, OneOf, Rule, Severity
 from mutualctr.errors import ConfigError
 
 CONTRACTS = Path(__file__).resolve().parents[2] / "data_contracts"
 
 ROW_COLUMN = "row"
 """The column ingest adds to the events: the number of the data row in the source file, from 1."""
+
+
+BROKEN_COLUMN = "broken_rules"
+"""The column that quarantine.parquet adds: the rules a row breaks."""
 
 
 class Format(Closed):
@@ -110,6 +114,25 @@ class Feature(Closed):
     transform: Literal["category", "log_squared", "hour_of_day", "weekday", "weekend"]
 
 
+Bounds = dict[Severity, Annotated[float, Field(gt=0)]]
+
+
+class DriftBounds(Closed):
+    """How far the events may move from a snapshot of earlier ones, by severity; all optional.
+
+    `mutualctr/data/drift.py` has the formulas.
+    """
+
+    psi: Bounds | None = None
+    """Population stability index of each number and category."""
+    jensen_shannon: Bounds | None = None
+    """Divergence in bits, 0 to 1, of the same."""
+    unseen_share: Bounds | None = None
+    """Share of a category's values that the snapshot does not hold, 0 to 1."""
+    click_rate: Bounds | None = None
+    """Absolute change of the click rate, 0 to 1."""
+
+
 def _as_rule(value: Any) -> Any:
     """A rule that was written out as plain data, read back as its own class."""
     return RULES[value["rule"]].model_validate(value) if isinstance(value, dict) else value
@@ -130,6 +153,7 @@ class Contract(Closed):
     common_features: tuple[Feature, ...]
     alternatives: dict[str, tuple[Feature, ...]]
     """Named sets of features to choose one from; the first is the contract's own choice."""
+    drift: DriftBounds | None = None
 
     @property
     def label(self) -> str:
@@ -171,6 +195,8 @@ class Contract(Closed):
                     raise ValueError(
                         f"the rule {rule.rule} needs an integer column, {column.name} is text."
                     )
+                if isinstance(rule, OneOf):
+                    _check_values(rule, column)
         return self
 
 
@@ -274,13 +300,28 @@ def _known_column(contract: Contract, name: str, what: str) -> Column:
     raise ValueError(f"{what} names the column `{name}`; {nearest(name, names)}")
 
 
+def _check_values(rule: OneOf, column: Column) -> None:
+    needed = "text" if isinstance(rule.values[0], str) else "integer"
+    if column.type != needed:
+        raise ValueError(
+            f"one_of gives {column.name} {needed} values, but it is a column of {column.type}s."
+        )
+
+
 def _check_columns(contract: Contract) -> None:
     names = [column.name for column in contract.columns]
     for name in names:
         if names.count(name) > 1:
             raise ValueError(f"the column {name} is listed twice; keep one.")
-    if ROW_COLUMN in names:
-        raise ValueError(f"no column may be called {ROW_COLUMN}: ingest adds one of that name.")
+    folded = [name.casefold() for name in names]
+    for name in names:
+        if folded.count(name.casefold()) > 1:
+            raise ValueError(
+                f"{name} has a namesake in other capitals, which SQL cannot tell apart."
+            )
+    for added in (ROW_COLUMN, BROKEN_COLUMN):
+        if added in folded:
+            raise ValueError(f"no column may be called {added}: one of that name is added.")
     labels = [column for column in contract.columns if column.role == "label"]
     if len(labels) != 1 or labels[0].type != "integer":
         raise ValueError("exactly one column must have the role label, and it must be integer.")

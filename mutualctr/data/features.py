@@ -185,8 +185,9 @@ def _count_tokens(events: Path, part_R: np.ndarray, feature: Feature) -> tuple[p
     tokens, counts = [pa.array([], pa.string())], [pa.array([], pa.int64())]
     for start, table in column_chunks(events, [feature.column]):
         in_train = part_R[start : start + table.num_rows] == TRAIN
-        encoded = _one_array(table[feature.column]).dictionary_encode()
-        seen = encoded.indices.filter(pa.array(in_train)).drop_null()
+        column = table[feature.column].filter(pa.array(in_train))
+        encoded = _one_array(column).dictionary_encode()
+        seen = encoded.indices.drop_null()
         count_U = np.bincount(seen.to_numpy(), minlength=len(encoded.dictionary))
         tokens.append(TRANSFORMS[feature.transform](encoded.dictionary))
         counts.append(pa.array(count_U, pa.int64()))
