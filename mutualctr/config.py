@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 
 from models.registry import ARCHITECTURES, options_of
 from mutualctr.closed import Closed, nearest
+from mutualctr.data.postgres import holds_password
 
 GENERATED_CONTRACT = "criteo"
 
@@ -27,7 +28,10 @@ class DataConfig(Closed):
     contract: str
     """Name of a file in data_contracts/ (without .yaml)."""
     source: str | None = None
-    """File to read: absolute, or relative to $MUTUALCTR_DATA (else ../shared/data)."""
+    """A file, a folder, a glob pattern or an address (s3://, gs://, postgresql://).
+
+    Paths are absolute, or relative to $MUTUALCTR_DATA (else ../shared/data).
+    """
     generated: Generated | None = None
     """Instead of a source."""
     feature_set: str | None = None
@@ -36,12 +40,18 @@ class DataConfig(Closed):
     """Share of the rows that may be set aside instead of stopping the run; null: none."""
     reference: str | None = None
     """Snapshot of an earlier run (its validation's snapshot.json) to measure drift against."""
+    memory_mb: int | None = Field(default=None, ge=64)
+    """Bounds what ingest holds of rows that wait to be written; null: 65,536 rows at a time."""
 
     @model_validator(mode="after")
     def _one_origin(self) -> "DataConfig":
         if (self.source is None) == (self.generated is None):
             raise ValueError(
                 "give either `source` (a file) or `generated` (rows and seed), not both."
+            )
+        if self.source is not None and holds_password(self.source):
+            raise ValueError(
+                "`source` holds a password; take it out and set PGPASSWORD or ~/.pgpass."
             )
         if self.generated is not None and self.contract != GENERATED_CONTRACT:
             raise ValueError(

@@ -26,11 +26,17 @@ class Reference(Closed):
 
 
 class Events(Reference):
-    """files/: the source, typed, in its order (`mutualctr/data/event_files.py`)."""
+    """files/: the source, typed, in its order (`mutualctr/data/event_files.py`).
+
+    files.json: which source file begins at which row. quarantine.parquet, where there are any:
+    malformed rows (`mutualctr/data/malformed.py`).
+    """
 
     source: str
     source_sha256: str
     rows: int
+    quarantined: int = 0
+    """Rows in quarantine.parquet; 0 in records that are older than the count."""
 
     @property
     def files(self) -> Path:

@@ -40,13 +40,17 @@ def check(
     """Validate FILE against a contract without a run; exit code 1 where a run would stop."""
     from mutualctr.data.contract import load_contract
     from mutualctr.data.events import ingest
+    from mutualctr.data.origin import find_source
     from mutualctr.data.prepare import VALIDATION_PAGE, check_events
 
     loaded = load_contract(name)
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
-        events = ingest(file, loaded, Path(folder))
-        report, snapshot = check_events(events.files, loaded, quarantine_percent, 0, reference, out)
+        source = find_source(str(file.absolute()), loaded)
+        events = ingest(source, loaded, Path(folder), quarantine_percent=quarantine_percent)
+        report, snapshot = check_events(
+            events.files, loaded, quarantine_percent, events.malformed, reference, out
+        )
     snapshot.save(out)
     click.echo(f"{report.rows:,} rows, {len(report.results)} expectations: {report.verdict}.")
     for severity in ("critical", "warning", "info"):

@@ -1,4 +1,4 @@
-"""A folder for a step to write into, on the artifact store's disk where that is local."""
+"""Folders for steps to write into, on the artifact store's disk where that is local."""
 
 import hashlib
 import os
@@ -40,6 +40,11 @@ def snapshots(*decides: Any, every_steps: int) -> Snapshots:
     )
     name = hashlib.sha256(text.encode()).hexdigest()
     return Snapshots(_beside_artifacts(".unfinished") / name, every_steps)
+
+
+def kept_files() -> Path:
+    """Where finished source files are kept from run to run (`mutualctr/data/kept_files.py`)."""
+    return _beside_artifacts(".ingested")
 
 
 def cell_store() -> Path:

@@ -25,25 +25,76 @@ BROKEN_COLUMN = "broken_rules"
 
 
 class Format(Closed):
-    """How a line is cut into values. There is no quoting: every byte means itself."""
+    """How rows are written. There is no quoting: every byte means itself.
 
-    delimiter: Literal["tab", "comma"]
-    header: bool
-    missing: str
-    """The text that stands for a missing value."""
+    delimited  one row a line, cut at `delimiter`, with or without a `header` of names
+    atomic     RecBole's atomic files: tabs, and a header of name:type
+    libfm      `±1 id:1 id:1 …`: the k-th id is the k-th column's; −1 becomes the label 0
+    parquet    columns by name
+
+    Parquet files and database tables bring names and types of their own; of a format they use
+    only `missing`.
+    """
+
+    kind: Literal["delimited", "atomic", "libfm", "parquet"] = "delimited"
+    delimiter: Literal["tab", "comma"] | None = None
+    header: bool | None = None
+    missing: str | None = None
+    """The text that stands for a missing value; libfm has none."""
 
     @property
     def separator(self) -> str:
         """The delimiter as a character."""
-        return {"tab": "\t", "comma": ","}[self.delimiter]
+        if self.kind == "libfm":
+            return " "
+        return "," if self.delimiter == "comma" else "\t"
+
+    @property
+    def has_header(self) -> bool:
+        """Whether the first line names the columns."""
+        return self.kind == "atomic" or bool(self.header)
+
+    @model_validator(mode="after")
+    def _has_its_keys(self) -> "Format":
+        needed = {
+            "delimited": ("delimiter", "header", "missing"),
+            "atomic": ("missing",),
+            "libfm": (),
+            "parquet": ("missing",),
+        }[self.kind]
+        for key in ("delimiter", "header", "missing"):
+            given = getattr(self, key) is not None
+            if given != (key in needed):
+                raise ValueError(f"{self.kind} {'takes no' if given else 'needs'} `{key}`.")
+        return self
+
+
+class Derived(Closed):
+    """A label that is read off another column: 1 where its number is at least this, else 0."""
+
+    column: str
+    at_least: float
+
+
+class Joined(Closed):
+    """A file beside the source with one row a key, whose columns join the rows of the source."""
+
+    file: str
+    """Its name, without the .gz or .zst that it may have."""
+    key: str
+    """The column that both files have."""
 
 
 class Column(Closed):
-    """One column of the raw file and of the events."""
+    """One column of the events: of the raw file, or joined to it, or derived from it."""
 
     name: str
     type: Literal["integer", "text"]
     role: Literal["label", "number", "category", "time", "ignored"]
+    file: str | None = None
+    """The joined file that has it; null: the source's own files."""
+    derived: Derived | None = None
+    """For a label that no file has."""
 
 
 class Feature(Closed):
@@ -96,7 +147,8 @@ class Contract(Closed):
     time: str
     """The column that orders rows in time, or `row` where the file is in time order."""
     columns: tuple[Column, ...]
-    """In the order of the file."""
+    """Those of the source in the order of the file."""
+    joined: tuple[Joined, ...] = ()
     expectations: tuple[Annotated[SerializeAsAny[Rule], BeforeValidator(_as_rule)], ...]
     common_features: tuple[Feature, ...]
     alternatives: dict[str, tuple[Feature, ...]]
@@ -107,6 +159,14 @@ class Contract(Closed):
     def label(self) -> str:
         """Name of the column that holds the click."""
         return next(column.name for column in self.columns if column.role == "label")
+
+    def of_file(self, name: str | None) -> "Contract":
+        """The contract of one file alone: its own columns; null is the source's own files."""
+        own = [c for c in self.columns if c.file == name and c.derived is None]
+        if name is not None:
+            key = next(entry.key for entry in self.joined if entry.file == name)
+            own.insert(0, next(c for c in self.columns if c.name == key))
+        return self.model_copy(update={"columns": tuple(own)})
 
     def features(self, alternative: str | None) -> list[Feature]:
         """The models' fields, with the named alternative or the contract's own.
@@ -125,6 +185,7 @@ class Contract(Closed):
     @model_validator(mode="after")
     def _holds_together(self) -> "Contract":
         _check_columns(self)
+        _check_joined(self)
         for feature_set in ("common_features", *self.alternatives):
             _check_features(self, feature_set)
         for rule in self.expectations:
@@ -268,6 +329,33 @@ def _check_columns(contract: Contract) -> None:
         column = _known_column(contract, contract.time, "`time`")
         if column.role != "time" or column.type != "integer":
             raise ValueError(f"`time` names {column.name}, no integer column of role time.")
+
+
+def _check_joined(contract: Contract) -> None:
+    own = [c.name for c in contract.columns if c.file is None and c.derived is None]
+    files = [entry.file for entry in contract.joined]
+    for entry in contract.joined:
+        if files.count(entry.file) > 1:
+            raise ValueError(f"the file {entry.file} is joined twice; keep one.")
+        if entry.key not in own:
+            raise ValueError(f"`joined` names the key `{entry.key}`; {nearest(entry.key, own)}")
+    if contract.joined and contract.format.kind not in ("delimited", "atomic"):
+        raise ValueError("only delimited and atomic files can be joined.")
+    for column in contract.columns:
+        if column.file is not None and column.file not in files:
+            raise ValueError(
+                f"{column.name} lies in the file `{column.file}`, which `joined` does not list."
+            )
+        if column.derived is not None:
+            if column.role != "label" or column.file is not None:
+                raise ValueError(f"{column.name} is derived, which only a label can be.")
+            if column.derived.column not in own:
+                raise ValueError(
+                    f"{column.name} is derived from `{column.derived.column}`; "
+                    f"{nearest(column.derived.column, own)}"
+                )
+    if contract.format.kind == "libfm" and own[:1] != [contract.label]:
+        raise ValueError("in libfm the first column is the label.")
 
 
 def _check_features(contract: Contract, feature_set: str) -> None:

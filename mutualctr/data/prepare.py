@@ -7,10 +7,11 @@ from pathlib import Path
 from mutualctr.config import DataConfig, FeatureConfig, SplitConfig
 from mutualctr.data import blocks as block_files
 from mutualctr.data import features, split
-from mutualctr.data.contract import Contract
+from mutualctr.data.contract import Contract, load_contract
 from mutualctr.data.drift import check_comparable, compare, judge
 from mutualctr.data.event_sql import select_events
 from mutualctr.data.events import ingest
+from mutualctr.data.origin import find_source
 from mutualctr.data.quarantine import QUARANTINE_FILE
 from mutualctr.data.snapshot import Snapshot, load_snapshot, take_snapshot
 from mutualctr.data.source import fingerprint, resolve_source
@@ -26,28 +27,46 @@ VALIDATION_PAGE = "validation.html"
 
 
 def source_fingerprint(data: DataConfig) -> str:
-    """SHA-256 of the source's content; generated clicks are told apart by their configuration."""
+    """A text that changes when the source's content does (`origin.Source.fingerprint`).
+
+    Generated clicks are told apart by their configuration.
+    """
     if data.source is None:
         return "generated"
-    return fingerprint(resolve_source(data.source))
+    return find_source(data.source, load_contract(data.contract)).fingerprint()
 
 
-def ingest_source(data: DataConfig, contract: Contract, expected: str, folder: Path) -> Events:
+def ingest_source(
+    data: DataConfig, contract: Contract, expected: str, folder: Path, kept: Path, code: str
+) -> Events:
     """Read the source (or the generated clicks) into typed events.
 
-    Raises DataError when the file changed between fingerprint and reading.
+    Files that an earlier run of the same `code` finished are taken from the folder `kept`.
+    Raises DataError when a file changed between fingerprint and reading.
     """
+    options = {"quarantine_percent": data.quarantine_percent, "memory_mb": data.memory_mb}
     if data.generated is not None:
         with tempfile.TemporaryDirectory() as temporary:
             path = Path(temporary) / "generated.tsv"
             generate_criteo(path, data.generated.rows, data.generated.seed)
-            info = ingest(path, contract, folder)
-        return Events.of(folder, source="generated", source_sha256=info.sha256, rows=info.rows)
-    path = resolve_source(data.source)
-    info = ingest(path, contract, folder)
-    if info.sha256 != expected:
-        raise DataError(f"{path} changed while the run was starting; run again when it is written.")
-    return Events.of(folder, source=path.name, source_sha256=info.sha256, rows=info.rows)
+            info = ingest(path, contract, folder, **options)
+        title = "generated"
+    else:
+        source = find_source(data.source, contract)
+        info = ingest(source, contract, folder, **options, kept=kept, code=code)
+        read = {entry.file: entry.sha256 for entry in info.sources}
+        if source.table is None and source.fingerprint(read) != expected:
+            raise DataError(
+                f"{source.title} changed while the run was starting; run again when it is written."
+            )
+        title = source.title
+    return Events.of(
+        folder,
+        source=title,
+        source_sha256=info.sha256,
+        rows=info.rows,
+        quarantined=info.malformed,
+    )
 
 
 def reference_fingerprint(data: DataConfig) -> str:
@@ -64,7 +83,7 @@ def validate_events(
     what is wrong first.
     """
     report, snapshot = check_events(
-        events.files, contract, data.quarantine_percent, 0, data.reference, folder
+        events.files, contract, data.quarantine_percent, events.quarantined, data.reference, folder
     )
     snapshot.save(folder)
     try:

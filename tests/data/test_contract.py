@@ -37,7 +37,7 @@ def write(folder, **changes):
 
 def test_every_contract_loads():
     names = [path.stem for path in sorted(CONTRACTS.glob("*.yaml"))]
-    assert {"avazu", "criteo", "criteo_1tb", "flights"} <= set(names)
+    assert {"avazu", "criteo", "criteo_1tb", "flights", "frappe", "movielens_100k"} <= set(names)
     for name in names:
         contract = load_contract(name)
         assert contract.name == name
