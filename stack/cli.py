@@ -9,7 +9,9 @@ import yaml
 
 from mutualctr.closed import read_yaml
 from mutualctr.errors import UserError
+from stack.cli_doctor import doctor
 from stack.cli_plan import plan
+from stack.cli_scheduler import scheduler
 
 
 class SentenceGroup(click.Group):
@@ -69,3 +71,5 @@ def ui(port: int) -> None:
 
 
 main.add_command(plan)
+main.add_command(doctor)
+main.add_command(scheduler)

@@ -36,6 +36,13 @@ def resolve_source(source: str, root: Path = REPOSITORY) -> Path:
     return path
 
 
+def data_folder(root: Path = REPOSITORY) -> Path:
+    """Where relative sources lie: $MUTUALCTR_DATA, else `../shared/data` beside `root`."""
+    if "MUTUALCTR_DATA" in os.environ:
+        return Path(os.environ["MUTUALCTR_DATA"])
+    return (root / ".." / "shared" / "data").resolve()
+
+
 def fingerprint(path: Path) -> str:
     """SHA-256 of the file's bytes as they lie on the disk, in hex."""
     return file_digest(path)
