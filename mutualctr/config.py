@@ -22,6 +22,13 @@ class Generated(Closed):
     seed: int
 
 
+class WindowConfig(Closed):
+    """How much of a folder of daily partitions a run reads."""
+
+    days: int = Field(ge=1)
+    """The newest partition's day and the days before it, this many together."""
+
+
 class DataConfig(Closed):
     """Where the clicks come from and which contract they keep."""
 
@@ -34,6 +41,8 @@ class DataConfig(Closed):
     """
     generated: Generated | None = None
     """Instead of a source."""
+    window: WindowConfig | None = None
+    """The newest days of a folder or pattern of daily files; null reads all of them."""
     feature_set: str | None = None
     """A named alternative set of features in the contract; null takes the contract's own."""
     quarantine_percent: float | None = Field(default=None, gt=0, le=100)

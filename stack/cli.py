@@ -11,7 +11,9 @@ from mutualctr.closed import read_yaml
 from mutualctr.errors import UserError
 from stack.cli_contract import contract
 from stack.cli_demo import demo
+from stack.cli_doctor import doctor
 from stack.cli_plan import plan
+from stack.cli_scheduler import scheduler
 
 
 class SentenceGroup(click.Group):
@@ -70,5 +72,5 @@ def ui(port: int) -> None:
     raise SystemExit(subprocess.call([*command, "--host", "127.0.0.1", "--port", str(port)]))
 
 
-for command in (contract, demo, plan):
+for command in (contract, demo, doctor, plan, scheduler):
     main.add_command(command)

@@ -19,9 +19,7 @@ from mutualctr.training.snapshots import Snapshots
 @contextmanager
 def scratch() -> Iterator[Path]:
     """A fresh folder. It outlives success (the materializer takes it) and goes on failure."""
-    store = Client().active_stack.artifact_store
-    parent = Path(store.path) / ".scratch" if store.config.is_local else Path(gettempdir())
-    folder = parent / f"mutualctr-{uuid.uuid4().hex}"
+    folder = scratch_parent() / f"mutualctr-{uuid.uuid4().hex}"
     folder.mkdir(parents=True)
     try:
         yield folder
@@ -59,3 +57,9 @@ def _beside_artifacts(name: str) -> Path:
     if store.config.is_local:
         return Path(store.path) / name
     return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "mutualctr" / name
+
+
+def scratch_parent() -> Path:
+    """Where the fresh folders are."""
+    store = Client().active_stack.artifact_store
+    return Path(store.path) / ".scratch" if store.config.is_local else Path(gettempdir())

@@ -7,15 +7,18 @@ postgresql://user@host/database?table=clicks&order_by=id
 
 import glob
 import hashlib
+import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
+from mutualctr.config import WindowConfig
 from mutualctr.data.contract import Contract
 from mutualctr.data.digests import content_digests
 from mutualctr.data.object_store import SCHEMES, remote_files
+from mutualctr.data.partitions import select
 from mutualctr.data.postgres import SCHEME as POSTGRES
 from mutualctr.data.postgres import Table, parse_table
 from mutualctr.data.source import REPOSITORY, data_path, resolve_source
@@ -59,8 +62,12 @@ class Source:
         return whole.hexdigest()
 
 
-def find_source(source: str, contract: Contract, root: Path = REPOSITORY) -> Source:
+def find_source(
+    source: str, contract: Contract, window: WindowConfig | None = None, root: Path = REPOSITORY
+) -> Source:
     """Look up what is there now; relative names lie in the data folder.
+
+    Of daily files only those in the window count.
 
     Raises DataError with one sentence: nothing there, an unknown kind of address, a package that
     the address needs and that is not installed.
@@ -72,7 +79,7 @@ def find_source(source: str, contract: Contract, root: Path = REPOSITORY) -> Sou
         table = parse_table(source)
         return Source(table.name, (), table, {})
     if separator and scheme in SCHEMES:
-        files = tuple(remote_files(source))
+        files = _within(remote_files(source), window)
         attributes = {
             entry.file: _remote_beside(files[0].name, entry.file) for entry in contract.joined
         }
@@ -84,7 +91,8 @@ def find_source(source: str, contract: Contract, root: Path = REPOSITORY) -> Sou
     attributes = {entry.file: LocalFile(_beside(paths[0], entry.file)) for entry in contract.joined}
     single = len(paths) == 1 and not glob.has_magic(source)
     title = paths[0].name if single else source
-    return Source(title, tuple(LocalFile(path) for path in paths), None, attributes)
+    files = _within([LocalFile(path) for path in paths], window)
+    return Source(title, files, None, attributes)
 
 
 def local_paths(source: str, root: Path = REPOSITORY) -> list[Path]:
@@ -115,6 +123,14 @@ def local_paths(source: str, root: Path = REPOSITORY) -> list[Path]:
     if not paths:
         raise DataError(f"{what}: looked in {path}; put files there or correct `data.source`.")
     return paths
+
+
+def _within(files: Sequence[StoredFile], window: WindowConfig | None) -> tuple[StoredFile, ...]:
+    if window is None:
+        return tuple(files)
+    folder = os.path.commonpath([os.path.dirname(file.name) for file in files])
+    by_name = {os.path.relpath(file.name, folder): file for file in files}
+    return tuple(by_name[name] for name in select(list(by_name), window, None).partitions)
 
 
 def _beside(path: Path, name: str) -> Path:

@@ -33,7 +33,7 @@ def source_fingerprint(data: DataConfig) -> str:
     """
     if data.source is None:
         return "generated"
-    return find_source(data.source, load_contract(data.contract)).fingerprint()
+    return find_source(data.source, load_contract(data.contract), data.window).fingerprint()
 
 
 def ingest_source(
@@ -52,7 +52,7 @@ def ingest_source(
             info = ingest(path, contract, folder, **options)
         title = "generated"
     else:
-        source = find_source(data.source, contract)
+        source = find_source(data.source, contract, data.window)
         info = ingest(source, contract, folder, **options, kept=kept, code=code)
         read = {entry.file: entry.sha256 for entry in info.sources}
         if source.table is None and source.fingerprint(read) != expected:
