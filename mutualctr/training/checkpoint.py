@@ -7,6 +7,7 @@ from typing import Any, Literal
 import safetensors.torch
 
 from models.base import ClickModel
+from models.compact import CompactEmbedding, Precision
 from models.registry import build
 from mutualctr.closed import Closed
 from mutualctr.config import NetworkConfig
@@ -28,12 +29,14 @@ class Checkpoint(Closed):
     network: NetworkConfig
     num_ids: int
     num_fields: int
+    embeddings: Precision = "fp32"
+    """How the table is kept; checkpoints from before there was a choice do not say."""
     curve: list[dict[str, float]]
     """One record per epoch of the phase that made these weights."""
 
     def build_model(self) -> ClickModel:
         """A fresh model of this shape; the caller seeds torch."""
-        return build(
+        model = build(
             self.architecture,
             num_ids=self.num_ids,
             num_fields=self.num_fields,
@@ -42,6 +45,21 @@ class Checkpoint(Closed):
             dropout=self.network.dropout,
             **self.options,
         )
+        if self.embeddings != "fp32":
+            model.embedding = CompactEmbedding(model.embedding, self.embeddings)
+        return model
+
+
+def compacted(
+    checkpoint: Checkpoint, model: ClickModel, precision: Precision
+) -> tuple[Checkpoint, ClickModel]:
+    """The peer with its table kept in fewer bytes; `model` itself stays as it is."""
+    card = checkpoint.model_copy(update={"embeddings": precision})
+    compact = checkpoint.build_model()
+    compact.load_state_dict(model.state_dict())
+    if precision != "fp32":
+        compact.embedding = CompactEmbedding(compact.embedding, precision)
+    return card, compact
 
 
 def save(folder: Path, checkpoint: Checkpoint, model: ClickModel) -> None:
