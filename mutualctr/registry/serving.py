@@ -28,7 +28,7 @@ class ClickProbability(PythonModel):
         """Read the feature map and the checkpoint from the version's artifacts."""
         self.features = features.load(Path(context.artifacts["features"]))
         self._lookup = Lookup(self.features)
-        _, self._model = checkpoint.load(Path(context.artifacts["checkpoint"]))
+        _, self.model = checkpoint.load(Path(context.artifacts["checkpoint"]))
 
     def predict(self, context: Any, model_input: pd.DataFrame, params: Any = None) -> np.ndarray:
         """probability_B float64 for raw rows; columns by name, missing as None, NaN or ''.
@@ -36,11 +36,11 @@ class ClickProbability(PythonModel):
         Raises DataError for an absent column or text in an integer column.
         """
         encoder = self._lookup if len(model_input) <= FEW_ROWS else self.features
-        return predict_ids(self._model, encoder.encode_frame(model_input))
+        return predict_ids(self.model, encoder.encode_frame(model_input))
 
     def predict_encoded(self, ids_BF: np.ndarray) -> np.ndarray:
         """probability_B float64 for rows that `features` has encoded already."""
-        return predict_ids(self._model, ids_BF)
+        return predict_ids(self.model, ids_BF)
 
 
 set_model(ClickProbability())
