@@ -1,6 +1,7 @@
 # make run    a fresh machine to a finished run: venv, stack, `zenml pipeline run dml_finetune`
 # make test   everything the tests need, then the tests
-# make ui     MLflow's pages on loopback
+# make ui     MLflow's pages on loopback, and ZenML's where its server is installed
+# make bench-serve   how long the served champion takes to answer
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -8,7 +9,7 @@ export ZENML_ANALYTICS_OPT_IN ?= false
 export GX_ANALYTICS_ENABLED ?= false
 export MLFLOW_DISABLE_TELEMETRY ?= true
 
-.PHONY: run setup test ui check lock
+.PHONY: run setup test ui check lock bench-serve
 
 run: setup
 	PATH="$(CURDIR)/$(BIN):$$PATH" zenml pipeline run dml_finetune
@@ -21,6 +22,9 @@ test: $(VENV)/dev.done
 
 ui: setup
 	$(BIN)/mutualctr ui
+
+bench-serve: setup
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python benchmarks/bench_serve.py
 
 check: $(VENV)/dev.done
 	$(BIN)/ruff check .
