@@ -129,6 +129,8 @@ class OptimizerConfig(Closed):
     l2_mlp: float = Field(ge=0)
     l2_scope: Literal["full", "touched"]
     """`full`: every row of the table decays each step; `touched`: only the batch's rows move."""
+    precision: Literal["auto", "fp32", "bf16"]
+    """Of the large matrix products; weights and sums are fp32 always. `auto`: bf16 where native."""
 
 
 class PretrainConfig(Closed):
