@@ -3,13 +3,27 @@
     files/00000.parquet, files/00001.parquet, …
 
 `row` numbers the data rows of all source files together, from 1.
+
+Text is hashed once, while the file is written: each row group keeps a dictionary of a text column
+and a code per row, and `RowGroup.read` hands both on, so that counting and encoding touch each
+distinct text once per row group and never a row.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+from mutualctr.data.contract import ROW_COLUMN
+from mutualctr.data.read_ahead import read_ahead
+
+ROW_GROUP_ROWS = 1 << 16
+LARGEST_DICTIONARY_BYTES = 1 << 30
+"""Arrow's writer would otherwise leave the dictionary at 1 MiB and store every text."""
+DISTINCT_SHARE = 0.75
+"""A text column with more distinct values than this share of its rows is stored as plain text."""
 
 
 def event_files(events: Path) -> list[Path]:
@@ -29,6 +43,22 @@ def num_rows(events: Path) -> int:
     return sum(pq.read_metadata(file).num_rows for file in event_files(events))
 
 
+def write_file(tables: Iterable[pa.Table], schema: pa.Schema, path: Path) -> int:
+    """Write the tables as one Parquet file in large row groups; returns how many rows."""
+    rows, writer = 0, None
+    try:
+        for group in read_ahead(_row_groups_of(tables, schema)):
+            coded = _coded(group)
+            if writer is None:
+                writer = _writer(path, coded)
+            writer.write_table(coded, row_group_size=2 * ROW_GROUP_ROWS)
+            rows += coded.num_rows
+    finally:
+        if writer is not None:
+            writer.close()
+    return rows
+
+
 def column_chunks(events: Path, columns: list[str]) -> Iterator[tuple[int, pa.Table]]:
     """(first row position, table) for each row group of the events, only the named columns."""
     start = 0
@@ -38,3 +68,80 @@ def column_chunks(events: Path, columns: list[str]) -> Iterator[tuple[int, pa.Ta
                 table = file.read_row_group(group, columns=columns)
                 yield start, table
                 start += table.num_rows
+
+
+@dataclass(frozen=True)
+class RowGroup:
+    """Some consecutive rows of the events; several threads may read theirs at the same time."""
+
+    path: Path
+    number: int
+    metadata: pq.FileMetaData
+    start: int
+    """Position of the first row in all events."""
+
+    @property
+    def rows(self) -> int:
+        return self.metadata.row_group(self.number).num_rows
+
+    def read(self, columns: list[str]) -> pa.Table:
+        """The named columns; text as dictionary arrays."""
+        with pq.ParquetFile(
+            self.path, metadata=self.metadata, read_dictionary=columns, memory_map=True
+        ) as file:
+            return file.read_row_group(self.number, columns=columns, use_threads=False)
+
+
+def row_groups(events: Path) -> list[RowGroup]:
+    """All row groups in the order of their rows."""
+    groups, start = [], 0
+    for path in event_files(events):
+        metadata = pq.read_metadata(path)
+        for number in range(metadata.num_row_groups):
+            groups.append(RowGroup(path, number, metadata, start))
+            start += groups[-1].rows
+    return groups
+
+
+def _row_groups_of(tables: Iterable[pa.Table], schema: pa.Schema) -> Iterator[pa.Table]:
+    """The tables joined into row groups; at least one, so that no rows still have a schema."""
+    waiting, rows = [schema.empty_table()], 0
+    for table in tables:
+        waiting.append(table)
+        rows += table.num_rows
+        if rows >= ROW_GROUP_ROWS:
+            yield pa.concat_tables(waiting)
+            waiting, rows = [schema.empty_table()], 0
+    if rows or len(waiting) == 1:
+        yield pa.concat_tables(waiting)
+
+
+def _coded(table: pa.Table) -> pa.Table:
+    columns = [
+        column.dictionary_encode() if pa.types.is_string(column.type) else column
+        for column in table.columns
+    ]
+    return pa.table(columns, names=table.column_names)
+
+
+def _writer(path: Path, first: pa.Table) -> pq.ParquetWriter:
+    """A writer that suits the first row group; readers see plain text, not our dictionaries."""
+    repetitive = [
+        name
+        for name in first.column_names
+        if name != ROW_COLUMN
+        and not (
+            pa.types.is_dictionary(first[name].type)
+            and len(first[name].chunk(0).dictionary) > DISTINCT_SHARE * first.num_rows
+        )
+    ]
+    return pq.ParquetWriter(
+        path,
+        first.schema,
+        compression="zstd",
+        use_dictionary=repetitive,
+        column_encoding={ROW_COLUMN: "DELTA_BINARY_PACKED"},
+        dictionary_pagesize_limit=LARGEST_DICTIONARY_BYTES,
+        write_statistics=False,
+        store_schema=False,
+    )

@@ -5,23 +5,17 @@ One pass in bounded memory: blocks of lines are checked byte by byte (`source.py
 of gzip data.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.csv
 import pyarrow.parquet as pq
 
 from mutualctr.data.contract import Contract
 from mutualctr.data.delimited import event_schema, typed_tables
-from mutualctr.data.event_files import file_name
-from mutualctr.data.read_ahead import read_ahead
+from mutualctr.data.event_files import file_name, write_file
 from mutualctr.data.source import check_compression, fingerprint
 from mutualctr.errors import DataError
 from mutualctr.files import replacing
-
-ROW_GROUP_ROWS = 1 << 17
 
 
 @dataclass(frozen=True)
@@ -52,9 +46,7 @@ def ingest(path: Path, contract: Contract, folder: Path) -> EventsInfo:
     target.parent.mkdir(parents=True, exist_ok=True)
     with replacing(target) as temporary:
         try:
-            rows = _write(
-                read_ahead(typed_tables(path, contract)), event_schema(contract), temporary
-            )
+            rows = write_file(typed_tables(path, contract), event_schema(contract), temporary)
         except DataError:
             check_compression(path)  # damaged data are the cause of whatever rows they hold
             raise
@@ -63,18 +55,3 @@ def ingest(path: Path, contract: Contract, folder: Path) -> EventsInfo:
     with pq.ParquetFile(target) as written:
         assert written.metadata.num_rows == rows
     return EventsInfo(target.parent, rows, sha256, tuple(event_schema(contract).names))
-
-
-def _write(tables: Iterable[pa.Table], schema: pa.Schema, path: Path) -> int:
-    """Write the tables as one Parquet file in large row groups; returns how many rows."""
-    rows, waiting = 0, []
-    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
-        for table in tables:
-            waiting.append(table)
-            if sum(t.num_rows for t in waiting) >= ROW_GROUP_ROWS:
-                writer.write_table(pa.concat_tables(waiting), row_group_size=2 * ROW_GROUP_ROWS)
-                waiting = []
-            rows += table.num_rows
-        if waiting:
-            writer.write_table(pa.concat_tables(waiting), row_group_size=2 * ROW_GROUP_ROWS)
-    return rows

@@ -3,8 +3,10 @@
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 
 from mutualctr.errors import DataError
@@ -49,10 +51,11 @@ class Block:
     """Number of the first of them in the file, from 1."""
     data: bytes
 
-    @property
+    @cached_property
     def lines(self) -> int:
         """How many lines; the very last of a file may lack its line end."""
-        return self.data.count(b"\n") + (not self.data.endswith(b"\n"))
+        ends = np.count_nonzero(np.frombuffer(self.data, np.uint8) == ord("\n"))
+        return int(ends) + (not self.data.endswith(b"\n"))
 
     def line_at(self, position: int) -> int:
         """Number in the file of the line that holds the byte at `position`."""
@@ -137,13 +140,15 @@ def _check(block: Block, path: Path, separator: str, columns: list[str]) -> None
 
 
 def _check_line_ends(block: Block, path: Path) -> None:
-    block = Block(block.first_line, block.data.replace(b"\r\n", b"\n"))
-    stray = block.data.find(b"\r")
-    if stray >= 0:
-        raise DataError(
-            f"{path}: line {block.line_at(stray)} has a carriage return without a line feed; "
-            "end lines with LF or CR LF only."
-        )
-    empty = 0 if block.data.startswith(b"\n") else block.data.find(b"\n\n") + 1
-    if empty or block.data.startswith(b"\n"):
+    if b"\r" in block.data:
+        block = Block(block.first_line, block.data.replace(b"\r\n", b"\n"))
+        stray = block.data.find(b"\r")
+        if stray >= 0:
+            raise DataError(
+                f"{path}: line {block.line_at(stray)} has a carriage return without a line feed; "
+                "end lines with LF or CR LF only."
+            )
+    ends = np.frombuffer(block.data, np.uint8) == ord("\n")
+    if ends[0] or (ends[1:] & ends[:-1]).any():
+        empty = 0 if ends[0] else block.data.find(b"\n\n") + 1
         raise DataError(f"{path}: line {block.line_at(empty)} is empty; remove it.")
