@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from mutualctr.closed import Closed
+from mutualctr.data.layout import SequenceLayout
 from mutualctr.files import folder_digest
 
 
@@ -48,6 +49,8 @@ class Split(Reference):
     train_rows: int
     dev_rows: int
     test_rows: int
+    set_aside_rows: int
+    """In no part: quarantined, or within the gap of a split by time."""
 
 
 class Blocks(Reference):
@@ -56,6 +59,8 @@ class Blocks(Reference):
     train_rows: int
     num_ids: int
     num_fields: int
+    """Columns of ids: the plain fields, then every place of every sequence."""
+    sequences: tuple[SequenceLayout, ...]
 
 
 class Models(Reference):

@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, SerializeAsAny, model_validator
+from pydantic import BeforeValidator, Field, SerializeAsAny, model_validator
 
 from mutualctr.closed import Closed, nearest, parse, read_yaml
 from mutualctr.data.rules import INTEGER_RULES, RULES, Rule
@@ -47,6 +47,8 @@ class Feature(Closed):
 
     category     the value as text
     log_squared  x > 2 → floor(ln(x)²), else the integer itself (Criteo's numbers)
+    log          the power of two below |x|, with the sign
+    quantile     one of `buckets` that hold about equally many train rows
     hour_of_day  HH of YYMMDDHH
     weekday      the day of the week of YYMMDDHH
     weekend      whether that day is a Saturday or a Sunday
@@ -56,7 +58,48 @@ class Feature(Closed):
 
     name: str
     column: str
-    transform: Literal["category", "log_squared", "hour_of_day", "weekday", "weekend"]
+    transform: Literal[
+        "category", "log_squared", "log", "quantile", "hour_of_day", "weekday", "weekend"
+    ]
+    buckets: int | None = Field(default=None, ge=2)
+    """How many, for quantile; null for every other transform."""
+
+    @model_validator(mode="after")
+    def _has_what_it_needs(self) -> "Feature":
+        if (self.transform == "quantile") != (self.buckets is not None):
+            needs = "needs" if self.buckets is None else "takes no"
+            raise ValueError(f"{self.transform} {needs} `buckets`.")
+        return self
+
+
+class Sequence(Closed):
+    """Earlier items of a user, as one more input that shares the vocabulary of a field.
+
+    Given either by columns that hold the items, oldest first, or by `user`: then they are the items
+    that user clicked before the row, in the order of the contract's `time`.
+    """
+
+    name: str
+    transform: Literal["sequence"]
+    of: str
+    """The feature, a category, whose vocabulary it shares."""
+    length: int = Field(ge=1)
+    """How many items at most; the last ones are kept."""
+    columns: tuple[str, ...] | None = None
+    padding: str | None = None
+    """The text in `columns` that means no item, beside the contract's missing text."""
+    user: str | None = None
+    """The column that says who."""
+
+    @model_validator(mode="after")
+    def _from_one_place(self) -> "Sequence":
+        if (self.columns is None) == (self.user is None):
+            raise ValueError("give either `columns` (of items) or `user` (a column), not both.")
+        if self.columns is None and self.padding is not None:
+            raise ValueError("`padding` is a text in `columns`; leave it out beside `user`.")
+        if self.columns is not None and self.length > len(self.columns):
+            raise ValueError(f"{len(self.columns)} columns cannot fill a length of {self.length}.")
+        return self
 
 
 def _as_rule(value: Any) -> Any:
@@ -78,6 +121,8 @@ class Contract(Closed):
     common_features: tuple[Feature, ...]
     alternatives: dict[str, tuple[Feature, ...]]
     """Named sets of features to choose one from; the first is the contract's own choice."""
+    sequences: tuple[Sequence, ...] = ()
+    """Those of the common features whose transform is sequence."""
 
     @property
     def label(self) -> str:
@@ -103,6 +148,8 @@ class Contract(Closed):
         _check_columns(self)
         for feature_set in ("common_features", *self.alternatives):
             _check_features(self, feature_set)
+        for sequence in self.sequences:
+            _check_sequence(self, sequence)
         for rule in self.expectations:
             if rule.column is not None:
                 column = _known_column(self, rule.column, "an expectation")
@@ -129,7 +176,9 @@ def load_contract(name_or_path: str) -> Contract:
         parse(_rule_class(entry, where), entry, where)
         for entry, where in _entries(raw, "expectations", "column", path)
     ]
-    parsed["common_features"] = _features(raw, "common_features", path)
+    common = _features(raw, "common_features", path)
+    parsed["common_features"] = [entry for entry in common if isinstance(entry, Feature)]
+    parsed["sequences"] = [entry for entry in common if isinstance(entry, Sequence)]
     alternatives = raw.get("alternatives", {})
     if not isinstance(alternatives, dict):
         raise ConfigError(f"{path}: `alternatives` must hold `name: [features]` pairs.")
@@ -197,12 +246,24 @@ def _rule_class(entry: dict, where: str) -> type[Rule]:
     return RULES[rule]
 
 
-def _features(raw: dict, key: str, path: Path) -> list[Feature]:
+def _features(raw: dict, key: str, path: Path) -> list[Feature | Sequence]:
     """Features of one list; a feature without a name is called like its column."""
     return [
-        parse(Feature, {"name": entry.get("column"), **entry}, where)
+        _sequence(entry, where)
+        if entry.get("transform") == "sequence"
+        else parse(Feature, {"name": entry.get("column"), **entry}, where)
         for entry, where in _entries(raw, key, "column", path)
     ]
+
+
+def _sequence(entry: dict, where: str) -> Sequence:
+    columns = entry.get("columns")
+    if _spreads(columns):
+        try:
+            entry = {**entry, "columns": expand(columns)}
+        except ValueError as error:
+            raise ConfigError(f"{where}: {error}") from None
+    return parse(Sequence, entry, where)
 
 
 def _known_column(contract: Contract, name: str, what: str) -> Column:
@@ -240,3 +301,22 @@ def _check_features(contract: Contract, feature_set: str) -> None:
             raise ValueError(f"{feature.transform} needs an integer column, {column.name} is text.")
         if names.count(feature.name) > 1:
             raise ValueError(f"two features are called {feature.name}; rename one.")
+
+
+def _check_sequence(contract: Contract, sequence: Sequence) -> None:
+    features = {feature.name: feature for feature in contract.common_features}
+    names = [*features, *(other.name for other in contract.sequences)]
+    if names.count(sequence.name) > 1:
+        raise ValueError(f"two features are called {sequence.name}; rename one.")
+    shared = features.get(sequence.of)
+    if shared is None or shared.transform != "category":
+        raise ValueError(
+            f"the sequence {sequence.name} shares the vocabulary of `{sequence.of}`, which is no "
+            "category among the common features."
+        )
+    item = _known_column(contract, shared.column, f"the feature {shared.name}")
+    for name in sequence.columns or ():
+        if _known_column(contract, name, f"the sequence {sequence.name}").type != item.type:
+            raise ValueError(f"{name} and {item.name} share a vocabulary but not a type.")
+    if sequence.user is not None:
+        _known_column(contract, sequence.user, f"the sequence {sequence.name}")

@@ -6,6 +6,7 @@ from pathlib import Path
 from mutualctr.config import DataConfig, FeatureConfig, SplitConfig
 from mutualctr.data import blocks as block_files
 from mutualctr.data import features, split
+from mutualctr.data.coded import read_coded
 from mutualctr.data.contract import Contract
 from mutualctr.data.events import ingest
 from mutualctr.data.source import fingerprint, resolve_source
@@ -76,12 +77,15 @@ def encode_events(
     part_R = split.read_parts(parts.folder)
     column_types = {column.name: column.type for column in contract.columns}
     chosen = contract.features(feature_set)
-    feature_map = features.fit(events.files, part_R, chosen, column_types, config.min_count)
+    names = features.raw_columns(chosen, contract.sequences)
+    coded = read_coded(events.files, part_R, names)
+    feature_map = features.fit(coded, chosen, contract.sequences, column_types, config.min_count)
     feature_map.save(folder / "features")
-    block_files.write_blocks(events.files, part_R, feature_map, contract, folder)
+    block_files.write_blocks(events.files, coded, part_R, feature_map, contract, folder)
     return Blocks.of(
         folder,
         train_rows=parts.train_rows,
         num_ids=feature_map.num_ids,
-        num_fields=len(feature_map.fields),
+        num_fields=feature_map.num_fields,
+        sequences=feature_map.sequences,
     )

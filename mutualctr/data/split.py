@@ -1,45 +1,78 @@
-"""Which rows train, which choose (dev), which judge (test): 80 %, 10 %, 10 %.
+"""Which rows train, which choose (dev), which judge (test).
 
-A split is one uint8 per row of the events, in the events' order: 0 train, 1 dev, 2 test. A row has
-one entry, so it cannot be in two parts.
+A split is one uint8 per row of the events, in the events' order: 0 train, 1 dev, 2 test, 3 set
+aside. A row has one entry, so it cannot be in two parts.
+
+    random  exactly 80/10/10 by a seeded permutation
+    hash    80/10/10 by a 64-bit hash of the row's id: a row keeps its part when rows are added
+    time    the oldest 80 %, the next 10 %, the newest 10 %, with a gap between them if wanted
+    files   the parts are files of their own, as in the published x4 splits
 """
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from mutualctr.config import SplitConfig
-from mutualctr.data.contract import Contract
-from mutualctr.data.event_files import column_chunks, num_rows
+from mutualctr.data.contract import ROW_COLUMN, Contract
+from mutualctr.data.event_files import column_chunks, event_files, num_rows, row_groups
+from mutualctr.data.hashing import hash_integers, hash_texts
+from mutualctr.data.source import resolve_source
+from mutualctr.data.tokens import hours_of
 from mutualctr.errors import DataError
 from mutualctr.files import replacing
 
 PARTS = ("train", "dev", "test")
 TRAIN, DEV, TEST = range(3)
+SET_ASIDE = 3
 PARTS_FILE = "parts.npy"
 MIN_ROWS = 10
+SHARES = (0.8, 0.9)
+"""Below the first is train, below the second dev, the rest test."""
 
 
-def split(events: Path, contract: Contract, config: SplitConfig, folder: Path) -> dict[str, int]:
+def split(
+    events: Path,
+    contract: Contract,
+    config: SplitConfig,
+    folder: Path,
+    set_aside: np.ndarray | None = None,
+) -> dict[str, int]:
     """Assign every row of `events` to a part, write `parts.npy`, return the rows per part.
 
-    Raises DataError when there are too few rows to fill three parts.
+    `set_aside` has the `row` numbers of rows that belong to no part; the shares are of the others.
+
+    Raises DataError when there are too few rows to fill three parts, and for `files` when a file is
+    not the one that was meant.
     """
-    rows = num_rows(events)
-    if rows < MIN_ROWS:
+    part_R = np.full(num_rows(events), TRAIN, dtype=np.uint8)
+    if set_aside is not None:
+        part_R[positions_of(events, set_aside)] = SET_ASIDE
+    kept_K = np.flatnonzero(part_R != SET_ASIDE)
+    if len(kept_K) < MIN_ROWS:
         raise DataError(
-            f"The events have {rows} rows and a split into 80/10/10 % needs at least "
+            f"The events have {len(kept_K)} rows and a split into 80/10/10 % needs at least "
             f"{MIN_ROWS}; give more data."
         )
     if config.by == "random":
-        order_R = np.random.default_rng(config.seed).permutation(rows)
+        part_R[kept_K] = parts_along(np.random.default_rng(config.seed).permutation(len(kept_K)))
+    elif config.by == "hash":
+        part_R[kept_K] = parts_of_hashes(hash_of_rows(events, config.id)[kept_K])
+    elif config.by == "time":
+        time_K = time_of_rows(events, contract)[kept_K]
+        part_R[kept_K] = parts_in_time(time_K, config.gap or 0)
     else:
-        order_R = time_order(events, contract, rows)
-    part_R = parts_along(order_R)
+        part_R[kept_K] = parts_of_files(events, config)[kept_K]
+    counts = np.bincount(part_R, minlength=4).tolist()
+    for name, rows in zip(PARTS, counts, strict=False):
+        if rows == 0:
+            raise DataError(f"The split leaves no row for {name}; give more data or a smaller gap.")
     with replacing(folder / PARTS_FILE) as temporary, temporary.open("wb") as file:
         np.save(file, part_R, allow_pickle=False)
-    return dict(zip(PARTS, np.bincount(part_R, minlength=3).tolist(), strict=True))
+    return dict(zip((*PARTS, "set_aside"), counts, strict=True))
 
 
 def parts_along(order_R: np.ndarray) -> np.ndarray:
@@ -55,13 +88,100 @@ def parts_along(order_R: np.ndarray) -> np.ndarray:
     return part_R
 
 
-def time_order(events: Path, contract: Contract, rows: int) -> np.ndarray:
-    """Row positions from oldest to newest; the file's order decides between equal times."""
-    if contract.time == "row":
-        return np.arange(rows)
-    chunks = [table for _, table in column_chunks(events, [contract.time])]
-    time_R = pa.concat_tables(chunks)[contract.time].to_numpy()
-    return np.argsort(time_R, kind="stable")
+def parts_of_hashes(hash_R: np.ndarray) -> np.ndarray:
+    """Train below 0.8 · 2⁶⁴, dev below 0.9 · 2⁶⁴, else test."""
+    thresholds = [np.uint64(int(share * 10) * (2**64 // 10)) for share in SHARES]
+    return np.searchsorted(thresholds, hash_R, side="right").astype(np.uint8)
+
+
+def parts_in_time(time_R: np.ndarray, gap: int) -> np.ndarray:
+    """80/10/10 along time; equal times keep their order.
+
+    With a gap, rows around each boundary are set aside so that two rows of different parts lie
+    more than `gap` apart: those from gap/2 before the first row of the later part to gap/2 after.
+    """
+    order_R = np.argsort(time_R, kind="stable")
+    part_R = parts_along(order_R)
+    if gap:
+        rows, tenth = len(order_R), len(order_R) // 10
+        for first in (rows - 2 * tenth, rows - tenth):
+            boundary = time_R[order_R[first]]
+            near_R = (time_R >= boundary - gap + gap // 2) & (time_R < boundary + gap // 2)
+            part_R[near_R] = SET_ASIDE
+    return part_R
+
+
+def parts_of_files(events: Path, config: SplitConfig) -> np.ndarray:
+    """The rows of the first source file train, of the second dev, of the third test."""
+    for part in PARTS:
+        given = getattr(config.files, part)
+        path = resolve_source(given.path)
+        with path.open("rb") as file:
+            found = hashlib.file_digest(file, "md5").hexdigest()
+        if found != given.md5:
+            raise DataError(
+                f"{path}: the {part} file of the split has md5 {found}, not {given.md5}; get the "
+                "file that was meant or correct the md5."
+            )
+    rows = [pq.read_metadata(file).num_rows for file in event_files(events)]
+    if len(rows) != len(PARTS):
+        raise DataError(
+            f"The events come from {len(rows)} files and the split names three; let `source` list "
+            "the train, dev and test file in this order."
+        )
+    return np.repeat(np.arange(len(PARTS), dtype=np.uint8), rows)
+
+
+def hash_of_rows(events: Path, column: str | None) -> np.ndarray:
+    """hash_R uint64 of a column's values, or of the `row` numbers where it is null.
+
+    Raises DataError for a row without a value: it could not keep its part.
+    """
+    name = ROW_COLUMN if column is None else column
+    hashes = []
+    for group in row_groups(events):
+        values = group.read([name])[name].combine_chunks()
+        if values.null_count:
+            row = group.start + values.is_null().index(True).as_py() + 1
+            raise DataError(f"Row {row} has no {name}; split by a column that every row has.")
+        if isinstance(values, pa.DictionaryArray):
+            hash_U = hash_texts(values.dictionary)
+            hashes.append(hash_U[values.indices.to_numpy()])
+        else:
+            hashes.append(hash_integers(values.to_numpy()))
+    return np.concatenate(hashes)
+
+
+def time_of_rows(events: Path, contract: Contract) -> np.ndarray:
+    """time_R int64: the position where the file is in time order, else the column's number.
+
+    A column that the contract calls a calendar hour (YYMMDDHH) is counted in hours. Raises
+    DataError for a row without a time.
+    """
+    if contract.time == ROW_COLUMN:
+        return np.arange(num_rows(events))
+    in_hours = any(
+        rule.rule == "calendar_hour" and rule.column == contract.time
+        for rule in contract.expectations
+    )
+    times = []
+    for start, table in column_chunks(events, [contract.time]):
+        column = table[contract.time].combine_chunks()
+        if column.null_count:
+            row = start + column.is_null().index(True).as_py() + 1
+            raise DataError(f"Row {row} has no {contract.time}; no split or history can place it.")
+        times.append(hours_of(column) if in_hours else column.to_numpy())
+    return np.concatenate(times)
+
+
+def positions_of(events: Path, rows: np.ndarray) -> np.ndarray:
+    """Positions of the rows with these `row` numbers."""
+    chunks = [table[ROW_COLUMN].to_numpy() for _, table in column_chunks(events, [ROW_COLUMN])]
+    row_R = np.concatenate(chunks)
+    positions = np.searchsorted(row_R, rows)
+    assert (positions < len(row_R)).all()
+    assert (row_R[positions] == rows).all()
+    return positions
 
 
 def read_parts(folder: Path) -> np.ndarray:
