@@ -70,7 +70,9 @@ def write_blocks(
             row_B = table[ROW_COLUMN].to_numpy()
             for part, output in enumerate(outputs):
                 chosen = np.flatnonzero(part_GB[number] == part)
-                assert (label_B[chosen] != MISSING_LABEL).all(), "validation lets no label be missing"
+                assert (label_B[chosen] != MISSING_LABEL).all(), (
+                    "validation lets no label be missing"
+                )
                 output.write(start_GP[number, part], ids_BF[chosen], label_B[chosen], row_B[chosen])
 
         in_threads(write, range(len(coded.groups)))
@@ -204,7 +206,7 @@ class _Output:
         Written and not assigned to the mapped array, whose pages would count as our memory.
         """
         for array, file, values in zip(self._arrays, self._files, rows, strict=True):
-            data = memoryview(np.ascontiguousarray(values, array.dtype)).cast("B")
+            data = memoryview(np.ascontiguousarray(values, array.dtype).reshape(-1).view(np.uint8))
             row_bytes = array.dtype.itemsize * int(np.prod(array.shape[1:]))
             written, at = 0, array.offset + int(start) * row_bytes
             while written < len(data):

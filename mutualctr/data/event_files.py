@@ -129,11 +129,7 @@ def _writer(path: Path, first: pa.Table) -> pq.ParquetWriter:
     repetitive = [
         name
         for name in first.column_names
-        if name != ROW_COLUMN
-        and not (
-            pa.types.is_dictionary(first[name].type)
-            and len(first[name].chunk(0).dictionary) > DISTINCT_SHARE * first.num_rows
-        )
+        if name != ROW_COLUMN and _distinct(first[name]) <= DISTINCT_SHARE * first.num_rows
     ]
     return pq.ParquetWriter(
         path,
@@ -145,3 +141,9 @@ def _writer(path: Path, first: pa.Table) -> pq.ParquetWriter:
         write_statistics=False,
         store_schema=False,
     )
+
+
+def _distinct(column: pa.ChunkedArray) -> int:
+    """How many texts a text column holds; 0 for any other, whose few digits cost little."""
+    coded = pa.types.is_dictionary(column.type) and column.num_chunks
+    return len(column.chunks[-1].dictionary) if coded else 0

@@ -357,7 +357,12 @@ def _raw_column(series: pd.Series, column_type: str) -> pa.Array:
 
 def _raw_lists(series: pd.Series, column_type: str) -> pa.Array:
     """A pandas column of lists, or nothing, → lists of int64 or of text without missing items."""
-    lists = [[] if not isinstance(v, list | tuple | np.ndarray) else list(v) for v in series]
+    lists = [
+        [item for item in value if not (pd.isna(item) or item == "")]
+        if isinstance(value, list | tuple | np.ndarray)
+        else []
+        for value in series
+    ]
     items = pd.Series([item for one in lists for item in one], dtype=object, name=series.name)
     offsets = np.concatenate([[0], np.cumsum([len(one) for one in lists])]).astype(np.int32)
     return pa.ListArray.from_arrays(offsets, _raw_column(items, column_type))

@@ -3,9 +3,9 @@
     integers  mix(x)                       x as 64 bits
     texts     mix(FNV-1a of the UTF-8 bytes)
 
-mix is the finaliser of SplitMix64 (Steele et al., "Fast splittable pseudorandom number generators",
-OOPSLA 2014): FNV alone leaves the high bits of short texts poorly mixed. Constants of FNV-1a: Fowler,
-Noll, Vo, http://www.isthe.com/chongo/tech/comp/fnv/.
+mix is the finaliser of SplitMix64 (Steele, Lea, Flood, "Fast splittable pseudorandom number
+generators", OOPSLA 2014): FNV alone leaves the high bits of short texts poorly mixed. Constants
+of FNV-1a: Fowler, Noll, Vo, http://www.isthe.com/chongo/tech/comp/fnv/.
 """
 
 import numpy as np

@@ -15,6 +15,7 @@ from mutualctr.data.event_files import column_chunks
 from mutualctr.data.layout import PADDING
 from mutualctr.data.split import PARTS, time_of_rows
 
+
 def last_items(ids_BC: np.ndarray, length: int) -> np.ndarray:
     """The last `length` items of each row in their order; empty places move to the front."""
     order_BC = np.argsort(ids_BC != PADDING, axis=1, kind="stable")
@@ -36,14 +37,16 @@ class ClickHistory:
         clicked_R: np.ndarray,
         part_R: np.ndarray,
     ):
-        """`user_R`: a number ≥ 0 a user, −1 for unknown; `item_R`: local ids; any times."""
+        """`user_R`: a number ≥ 0 a user, −1 for unknown; `item_R`: local ids,
+        padding for unknown; any times."""
         _, rank_R = np.unique(time_R, return_inverse=True)
         self._times = int(rank_R.max(initial=0)) + 1
         self._user_R, self._part_R = user_R, part_R
         self._key_R = user_R.astype(np.int64) * self._times + rank_R
         self._clicks = []
         for part in range(len(PARTS)):
-            seen = np.flatnonzero((part_R <= part) & (user_R >= 0) & clicked_R)
+            known_R = (user_R >= 0) & (item_R != PADDING)
+            seen = np.flatnonzero((part_R <= part) & known_R & clicked_R)
             order = seen[np.argsort(self._key_R[seen], kind="stable")]
             self._clicks.append((self._key_R[order], item_R[order]))
 

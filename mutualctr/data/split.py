@@ -106,7 +106,7 @@ def parts_in_time(time_R: np.ndarray, gap: int) -> np.ndarray:
         rows, tenth = len(order_R), len(order_R) // 10
         for first in (rows - 2 * tenth, rows - tenth):
             boundary = time_R[order_R[first]]
-            near_R = (time_R >= boundary - gap + gap // 2) & (time_R < boundary + gap // 2)
+            near_R = (time_R >= boundary - gap // 2) & (time_R < boundary + gap - gap // 2)
             part_R[near_R] = SET_ASIDE
     return part_R
 
