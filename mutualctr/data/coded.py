@@ -76,21 +76,23 @@ def _read(
     values_G, count_G, code_GB = [], [], []
     for group, in_train_B in zip(groups, in_train_G, strict=True):
         values_U, code_B = _codes(group.read([name])[name])
-        count_U = np.bincount(code_B[in_train_B], minlength=len(values_U) + 1)[:-1]
+        count_U = np.bincount(code_B, weights=in_train_B, minlength=len(values_U) + 1)[:-1]
         values_G.append(values_U)
         count_G.append(count_U)
         if keep:
             code_GB.append(code_B)
     merged = pa.chunked_array(values_G).dictionary_encode()
     values_V = merged.chunks[-1].dictionary if merged.num_chunks else values_G[0]
-    position_N = np.concatenate([chunk.indices.to_numpy() for chunk in merged.chunks] or [[]])
-    train_count_V = np.zeros(len(values_V), np.int64)
-    np.add.at(train_count_V, position_N.astype(np.int64), np.concatenate(count_G))
+    position_N = np.concatenate(
+        [np.empty(0, np.int32), *(chunk.indices.to_numpy() for chunk in merged.chunks)]
+    )
+    del merged
     ends_G = np.cumsum([len(values_U) for values_U in values_G])
-    position_GU = [
-        np.append(position_U, len(values_V)).astype(np.int32)
-        for position_U in np.split(position_N, ends_G[:-1])
-    ]
+    train_count_V = np.zeros(len(values_V), np.int64)
+    position_GU = []
+    for position_U, count_U in zip(np.split(position_N, ends_G[:-1]), count_G, strict=True):
+        np.add.at(train_count_V, position_U, count_U.astype(np.int64))
+        position_GU.append(np.append(position_U, np.int32(len(values_V))))
     return CodedColumn(values_V, train_count_V, position_GU, code_GB if keep else None)
 
 
