@@ -1,6 +1,7 @@
 # make run    a fresh machine to a finished run: venv, stack, `zenml pipeline run dml_finetune`
 # make test   everything the tests need, then the tests
 # make ui     MLflow's pages on loopback
+# make bench-data [ROWS=n]   how fast data are prepared, beside others; with ROWS, how that scales
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -8,7 +9,7 @@ export ZENML_ANALYTICS_OPT_IN ?= false
 export GX_ANALYTICS_ENABLED ?= false
 export MLFLOW_DISABLE_TELEMETRY ?= true
 
-.PHONY: run setup test ui check lock
+.PHONY: run setup test ui check lock bench-data
 
 run: setup
 	PATH="$(CURDIR)/$(BIN):$$PATH" zenml pipeline run dml_finetune
@@ -21,6 +22,20 @@ test: $(VENV)/dev.done
 
 ui: setup
 	$(BIN)/mutualctr ui
+
+ifdef ROWS
+bench-data: $(VENV)/base.done
+	OMP_NUM_THREADS=2 $(BIN)/python -m benchmarks.data --scale-rows $(ROWS)
+else
+bench-data: $(VENV)/base.done build/venv-fuxictr/done
+	OMP_NUM_THREADS=2 $(BIN)/python -m benchmarks.data
+endif
+
+# FuxiCTR has an environment of its own: it needs an older Polars.
+build/venv-fuxictr/done:
+	rm -rf build/venv-fuxictr && $(PYTHON) -m venv build/venv-fuxictr
+	build/venv-fuxictr/bin/pip install --disable-pip-version-check -q torch==2.13.0 'polars<2' fuxictr==2.3.10
+	touch $@
 
 check: $(VENV)/dev.done
 	$(BIN)/ruff check .

@@ -1,6 +1,6 @@
 """How long and in how much memory do generated Criteo rows go from raw text to blocks?
 
-    python benchmarks/bench_scale.py --rows 45840617 [--folder build/bench]
+    python -m benchmarks.bench_scale --rows 45840617 [--folder build/bench]
 
 Ingest, validate, split and encode, each as its step calls it, in one process. The source is written
 first and not counted; it stays in the folder for the next time.
@@ -36,6 +36,7 @@ def measure(rows: int, folder: Path) -> dict[str, Any]:
     work = folder / f"work_{rows}"
     shutil.rmtree(work, ignore_errors=True)
     seconds = {}
+    before = resource.getrusage(resource.RUSAGE_SELF)
 
     def timed(stage: str, function: Callable[[Path], Any]) -> Any:
         (work / stage).mkdir(parents=True)
@@ -56,6 +57,7 @@ def measure(rows: int, folder: Path) -> dict[str, Any]:
             events, split, contract, None, FeatureConfig(min_count=MIN_COUNT), to
         ),
     )
+    used = resource.getrusage(resource.RUSAGE_SELF)
     bytes_written = {
         stage: sum(path.stat().st_size for path in (work / stage).rglob("*.*")) for stage in seconds
     }
@@ -63,9 +65,10 @@ def measure(rows: int, folder: Path) -> dict[str, Any]:
     return {
         "rows": rows,
         "minutes": sum(seconds.values()) / 60,
-        "peak_gib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
+        "peak_gib": used.ru_maxrss / 2**20,
         "rows_per_s": rows / sum(seconds.values()),
         "seconds": seconds,
+        "cpu_minutes": (used.ru_utime + used.ru_stime - before.ru_utime - before.ru_stime) / 60,
         "source_bytes": source.stat().st_size,
         "written_bytes": bytes_written,
         "num_ids": blocks.num_ids,

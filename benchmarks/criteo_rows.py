@@ -1,10 +1,10 @@
-"""Millions of rows in the shape of Criteo's train.txt, fast: for questions of size, not of learning.
+"""Millions of rows in the shape of Criteo's train.txt, fast; for questions of size only.
 
 A category draws its token by rank = ⌊S^u⌋, u uniform: the density falls as 1/rank up to the support
 S. With the supports below, 45.8 M rows hold about as many distinct tokens a column as the
 published file. Labels are coin flips; `mutualctr/data/synthetic.py` has clicks one can learn.
 
-    python benchmarks/criteo_rows.py FILE ROWS
+    python -m benchmarks.criteo_rows FILE ROWS
 """
 
 import os

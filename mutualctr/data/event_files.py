@@ -105,14 +105,14 @@ def row_groups(events: Path) -> list[RowGroup]:
 
 def _row_groups_of(tables: Iterable[pa.Table], schema: pa.Schema) -> Iterator[pa.Table]:
     """The tables joined into row groups; at least one, so that no rows still have a schema."""
-    waiting, rows = [schema.empty_table()], 0
+    waiting, rows, groups = [schema.empty_table()], 0, 0
     for table in tables:
         waiting.append(table)
         rows += table.num_rows
         if rows >= ROW_GROUP_ROWS:
             yield pa.concat_tables(waiting)
-            waiting, rows = [schema.empty_table()], 0
-    if rows or len(waiting) == 1:
+            waiting, rows, groups = [schema.empty_table()], 0, groups + 1
+    if rows or not groups:
         yield pa.concat_tables(waiting)
 
 
