@@ -56,7 +56,7 @@ class SplitFile(Closed):
 
 
 class SplitFiles(Closed):
-    """The three of them; `source` lists the same files in this order."""
+    """The three of them; `source` names the folder that holds them and no other file."""
 
     train: SplitFile
     dev: SplitFile

@@ -60,7 +60,7 @@ class Blocks(Reference):
     num_ids: int
     num_fields: int
     """Columns of ids: the plain fields, then every place of every sequence."""
-    sequences: tuple[SequenceLayout, ...]
+    sequences: tuple[SequenceLayout, ...] = ()
 
 
 class Models(Reference):

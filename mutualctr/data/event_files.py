@@ -1,6 +1,7 @@
 """The events on disk: a folder of Parquet files, one per source file, in the order of their names.
 
     files/00000.parquet, files/00001.parquet, …
+    files.json           name, SHA-256, first row and rows of each source file
 
 `row` numbers the data rows of all source files together, from 1.
 
@@ -9,9 +10,11 @@ and a code per row, and `RowGroup.read` hands both on, so that counting and enco
 distinct text once per row group and never a row.
 """
 
+import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -19,6 +22,7 @@ import pyarrow.parquet as pq
 from mutualctr.data.contract import ROW_COLUMN
 from mutualctr.data.read_ahead import read_ahead
 
+FILES_RECORD = "files.json"
 ROW_GROUP_ROWS = 1 << 16
 LARGEST_DICTIONARY_BYTES = 1 << 30
 """Arrow's writer would otherwise leave the dictionary at 1 MiB and store every text."""
@@ -36,6 +40,11 @@ def event_files(events: Path) -> list[Path]:
 def file_name(number: int) -> str:
     """Name of the events of the source file with that number, from 0."""
     return f"{number:05d}.parquet"
+
+
+def read_files_record(events: Path) -> list[dict[str, Any]]:
+    """What `files.json` beside the folder says of each source file, in the order of the files."""
+    return json.loads((events.parent / FILES_RECORD).read_text(encoding="utf-8"))
 
 
 def num_rows(events: Path) -> int:

@@ -5,6 +5,7 @@ One pass in bounded memory: blocks of lines are checked byte by byte (`source.py
 of gzip data.
 """
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pyarrow.parquet as pq
 
 from mutualctr.data.contract import Contract
 from mutualctr.data.delimited import event_schema, typed_tables
-from mutualctr.data.event_files import file_name, write_file
+from mutualctr.data.event_files import FILES_RECORD, file_name, write_file
 from mutualctr.data.source import check_compression, fingerprint
 from mutualctr.errors import DataError
 from mutualctr.files import replacing
@@ -54,4 +55,7 @@ def ingest(path: Path, contract: Contract, folder: Path) -> EventsInfo:
             raise DataError(f"{path}: there is a header but no row; give a file that has rows.")
     with pq.ParquetFile(target) as written:
         assert written.metadata.num_rows == rows
+    record = [{"file": path.name, "sha256": sha256, "first_row": 1, "rows": rows}]
+    with replacing(folder / FILES_RECORD) as temporary:
+        temporary.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     return EventsInfo(target.parent, rows, sha256, tuple(event_schema(contract).names))

@@ -16,14 +16,20 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mutualctr.config import SplitConfig
+from mutualctr.config import SplitConfig, SplitFiles
 from mutualctr.data.contract import ROW_COLUMN, Contract
-from mutualctr.data.event_files import column_chunks, event_files, num_rows, row_groups
+from mutualctr.data.event_files import (
+    column_chunks,
+    event_files,
+    num_rows,
+    read_files_record,
+    row_groups,
+)
 from mutualctr.data.hashing import hash_integers, hash_texts
 from mutualctr.data.source import resolve_source
 from mutualctr.data.tokens import hours_of
 from mutualctr.errors import DataError
-from mutualctr.files import replacing
+from mutualctr.files import file_digest, replacing
 
 PARTS = ("train", "dev", "test")
 TRAIN, DEV, TEST = range(3)
@@ -65,7 +71,7 @@ def split(
         time_K = time_of_rows(events, contract)[kept_K]
         part_R[kept_K] = parts_in_time(time_K, config.gap or 0)
     else:
-        part_R[kept_K] = parts_of_files(events, config)[kept_K]
+        part_R[kept_K] = parts_of_files(events, config.files)[kept_K]
     counts = np.bincount(part_R, minlength=4).tolist()
     for name, rows in zip(PARTS, counts, strict=False):
         if rows == 0:
@@ -111,25 +117,35 @@ def parts_in_time(time_R: np.ndarray, gap: int) -> np.ndarray:
     return part_R
 
 
-def parts_of_files(events: Path, config: SplitConfig) -> np.ndarray:
-    """The rows of the first source file train, of the second dev, of the third test."""
-    for part in PARTS:
-        given = getattr(config.files, part)
+def parts_of_files(events: Path, files: SplitFiles) -> np.ndarray:
+    """The part whose file a row came from.
+
+    Every file must have its md5, and the events must be of exactly these three, which
+    `files.json` beside the events knows by name and SHA-256.
+    """
+    ingested = {entry["file"]: entry for entry in read_files_record(events)}
+    part_of = {}
+    for part, name in enumerate(PARTS):
+        given = getattr(files, name)
         path = resolve_source(given.path)
         with path.open("rb") as file:
-            found = hashlib.file_digest(file, "md5").hexdigest()
-        if found != given.md5:
+            md5 = hashlib.file_digest(file, "md5").hexdigest()
+        if md5 != given.md5:
             raise DataError(
-                f"{path}: the {part} file of the split has md5 {found}, not {given.md5}; get the "
+                f"{path}: the {name} file of the split has md5 {md5}, not {given.md5}; get the "
                 "file that was meant or correct the md5."
             )
+        if ingested.get(path.name, {}).get("sha256") != file_digest(path):
+            raise DataError(
+                f"{path}: the {name} file of the split is not among the files that were read "
+                f"({', '.join(ingested)}); let `source` name the folder of the three files."
+            )
+        part_of[path.name] = part
+    if len(ingested) != len(part_of):
+        spare = ", ".join(name for name in ingested if name not in part_of)
+        raise DataError(f"The split by files has no part for {spare}; read only its three files.")
     rows = [pq.read_metadata(file).num_rows for file in event_files(events)]
-    if len(rows) != len(PARTS):
-        raise DataError(
-            f"The events come from {len(rows)} files and the split names three; let `source` list "
-            "the train, dev and test file in this order."
-        )
-    return np.repeat(np.arange(len(PARTS), dtype=np.uint8), rows)
+    return np.repeat(np.array([part_of[name] for name in ingested], np.uint8), rows)
 
 
 def hash_of_rows(events: Path, column: str | None) -> np.ndarray:

@@ -1,6 +1,7 @@
 """80/10/10: sizes by hand, and no row in two parts."""
 
 import hashlib
+import json
 
 import numpy as np
 import pyarrow as pa
@@ -177,35 +178,46 @@ def test_rows_set_aside_are_in_no_part(tmp_path):
     assert counts == {"train": 80, "dev": 10, "test": 10, "set_aside": 3}
 
 
-def given_files(folder, rows, wrong=None):
-    """Three events files and the three source files they would come from."""
-    (folder / "files").mkdir()
-    entries, start = {}, 1
-    for number, (part, n) in enumerate(zip(("train", "dev", "test"), rows, strict=True)):
+def given_files(folder, rows, wrong_md5=None, changed=None):
+    """Three events files in the order of their names, and the source files they come from."""
+    (folder / "files").mkdir(parents=True)
+    entries, record, start = {}, [], 1
+    for number, (part, n) in enumerate(sorted(rows.items())):
         source = folder / f"{part}.csv"
         source.write_bytes(part.encode())
-        md5 = hashlib.md5(b"another" if part == wrong else part.encode()).hexdigest()
+        md5 = hashlib.md5(b"another" if part == wrong_md5 else part.encode()).hexdigest()
         entries[part] = {"path": str(source), "md5": md5}
+        read = b"another" if part == changed else part.encode()
+        record.append({"file": source.name, "sha256": hashlib.sha256(read).hexdigest()})
         table = pa.table({"row": np.arange(start, start + n)})
         pq.write_table(table, folder / "files" / file_name(number))
         start += n
+    (folder / "files.json").write_text(json.dumps(record))
     return folder / "files", SplitConfig(by="files", files=entries)
 
 
+X4 = {"train": 8, "dev": 3, "test": 2}
+
+
 def test_given_files_are_the_parts(tmp_path):
-    events, config = given_files(tmp_path, (8, 3, 2))
+    # in the order of their names dev.csv comes first
+    events, config = given_files(tmp_path, X4)
     counts = split(events, CRITEO, config, tmp_path)
-    assert counts == {"train": 8, "dev": 3, "test": 2, "set_aside": 0}
-    assert read_parts(tmp_path).tolist() == [TRAIN] * 8 + [DEV] * 3 + [TEST] * 2
+    assert counts == X4 | {"set_aside": 0}
+    assert read_parts(tmp_path).tolist() == [DEV] * 3 + [TEST] * 2 + [TRAIN] * 8
 
 
-def test_a_file_with_another_md5_is_refused(tmp_path):
-    events, config = given_files(tmp_path, (8, 3, 2), wrong="dev")
+def test_given_files_must_be_those_that_were_meant_and_read(tmp_path):
+    events, config = given_files(tmp_path / "a", X4, wrong_md5="dev")
     with pytest.raises(DataError, match=r"dev\.csv: the dev file of the split has md5 .*, not"):
         split(events, CRITEO, config, tmp_path)
-    (tmp_path / "files" / file_name(2)).unlink()
-    (tmp_path / "dev.csv").write_bytes(b"another")
-    with pytest.raises(DataError, match="come from 2 files and the split names three"):
+    events, config = given_files(tmp_path / "b", X4, changed="test")
+    with pytest.raises(DataError, match=r"test\.csv: the test file .* is not among the files"):
+        split(events, CRITEO, config, tmp_path)
+    events, config = given_files(tmp_path / "c", X4)
+    record = json.loads((tmp_path / "c" / "files.json").read_text())
+    (tmp_path / "c" / "files.json").write_text(json.dumps([*record, {"file": "more.csv"}]))
+    with pytest.raises(DataError, match=r"has no part for more\.csv; read only its three files"):
         split(events, CRITEO, config, tmp_path)
 
 
