@@ -73,7 +73,8 @@ def write_blocks(
                 assert (label_B[chosen] != MISSING_LABEL).all(), (
                     "validation lets no label be missing"
                 )
-                output.write(start_GP[number, part], ids_BF[chosen], label_B[chosen], row_B[chosen])
+                rows = (np.take(x_B, chosen, axis=0) for x_B in (ids_BF, label_B, row_B))
+                output.write(start_GP[number, part], *rows)
 
         in_threads(write, range(len(coded.groups)))
 

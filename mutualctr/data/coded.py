@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from mutualctr.data.event_files import RowGroup, row_groups
+from mutualctr.data.event_files import RowGroup, read_groups, row_groups
 from mutualctr.data.in_threads import in_threads
 from mutualctr.data.split import TRAIN
 
@@ -74,8 +74,8 @@ def _read(
     groups: list[RowGroup], in_train_G: list[np.ndarray], name: str, keep: bool
 ) -> CodedColumn:
     values_G, count_G, code_GB = [], [], []
-    for group, in_train_B in zip(groups, in_train_G, strict=True):
-        values_U, code_B = _codes(group.read([name])[name])
+    for table, in_train_B in zip(read_groups(groups, [name]), in_train_G, strict=True):
+        values_U, code_B = _codes(table[name])
         count_U = np.bincount(code_B, weights=in_train_B, minlength=len(values_U) + 1)[:-1]
         values_G.append(values_U)
         count_G.append(count_U)

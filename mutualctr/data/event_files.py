@@ -10,6 +10,7 @@ and a code per row, and `RowGroup.read` hands both on, so that counting and enco
 distinct text once per row group and never a row.
 """
 
+import itertools
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -95,10 +96,22 @@ class RowGroup:
 
     def read(self, columns: list[str]) -> pa.Table:
         """The named columns; text as dictionary arrays."""
+        (table,) = read_groups([self], columns)
+        return table
+
+
+def read_groups(groups: list[RowGroup], columns: list[str]) -> Iterator[pa.Table]:
+    """The named columns of each group, text as dictionary arrays; a file is opened once."""
+    for _, of_file in itertools.groupby(groups, key=lambda group: group.path):
+        of_file = list(of_file)
         with pq.ParquetFile(
-            self.path, metadata=self.metadata, read_dictionary=columns, memory_map=True
+            of_file[0].path,
+            metadata=of_file[0].metadata,
+            read_dictionary=columns,
+            memory_map=True,
         ) as file:
-            return file.read_row_group(self.number, columns=columns, use_threads=False)
+            for group in of_file:
+                yield file.read_row_group(group.number, columns=columns, use_threads=False)
 
 
 def row_groups(events: Path) -> list[RowGroup]:
