@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.criteo_rows import write_criteo
-from mutualctr.config import FeatureConfig, SplitConfig
+from mutualctr.config import DataConfig, FeatureConfig, SplitConfig
 from mutualctr.data import prepare
 from mutualctr.data.contract import load_contract
 from mutualctr.data.events import ingest
@@ -46,10 +46,14 @@ def measure(rows: int, folder: Path) -> dict[str, Any]:
         return result
 
     events = timed("ingest", lambda to: _events(source, to))
-    timed("validate", lambda to: prepare.validate_events(events, contract, to))
+    data = DataConfig(contract="criteo", source=str(source))
+    validation = timed(
+        "validate",
+        lambda to: prepare.validate_events(events, contract, data, to, work / "rejected"),
+    )
+    config = SplitConfig(by="random", seed=SEED)
     split = timed(
-        "split",
-        lambda to: prepare.split_events(events, contract, SplitConfig(by="random", seed=SEED), to),
+        "split", lambda to: prepare.split_events(events, validation, contract, config, to)
     )
     blocks = timed(
         "encode",

@@ -45,8 +45,8 @@ class ClickModel(nn.Module, ABC):
         return [parameter for parameter in self.parameters() if parameter is not self.table]
 
     def dense_weights(self) -> list[nn.Parameter]:
-        """What carries the MLP L2: linear, cross, bilinear and SENET weights, but no bias.
+        """What carries the MLP L2: linear, cross, bilinear, SENET weights, but no bias or slope.
 
-        House rule: a weight has two dimensions or more, a bias has one.
+        House rule: a weight has two dimensions or more, a bias or a PReLU's slope has one.
         """
         return [parameter for parameter in self.dense_parameters() if parameter.ndim >= 2]

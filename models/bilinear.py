@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from models.pairs import pair_indices
+from models.pairs import pair_indices, traced_bilinear_pairs
 
 
 class Bilinear(nn.Module):
@@ -50,7 +50,10 @@ class Bilinear(nn.Module):
         nn.init.normal_(self.weight, std=embedding_dim**-0.5)
 
     def forward(self, emb_BFD: Tensor) -> Tensor:
-        return _PairProducts.apply(emb_BFD, self.weight.index_select(0, self.matrix_P))
+        weight_PDD = self.weight.index_select(0, self.matrix_P)
+        if torch.compiler.is_exporting():  # a Function of our own is no operator of ONNX
+            return traced_bilinear_pairs(emb_BFD, weight_PDD)
+        return _PairProducts.apply(emb_BFD, weight_PDD)
 
 
 class _PairProducts(torch.autograd.Function):

@@ -1,21 +1,36 @@
 """Which architectures there are, which options each has, and how to build one by name."""
 
 import inspect
-from collections.abc import Sequence
+from collections import abc
 from dataclasses import dataclass
 from typing import Literal, get_args, get_origin
 
+from models.autoint import AutoInt
 from models.base import ClickModel
 from models.dcn import DCN
+from models.dcnv2 import DCNv2
 from models.deepfm import DeepFM
+from models.dien import DIEN
+from models.din import DIN
 from models.fibinet import FiBiNET
+from models.finalmlp import FinalMLP
 from models.pnn import PNN
+from models.sequence import Sequence
+from models.widedeep import WideDeep
+from models.xdeepfm import XDeepFM
 
 ARCHITECTURES: dict[str, type[ClickModel]] = {
     "deepfm": DeepFM,
     "dcn": DCN,
     "pnn": PNN,
     "fibinet": FiBiNET,
+    "widedeep": WideDeep,
+    "xdeepfm": XDeepFM,
+    "dcnv2": DCNv2,
+    "autoint": AutoInt,
+    "finalmlp": FinalMLP,
+    "din": DIN,
+    "dien": DIEN,
 }
 
 OptionValue = str | int
@@ -56,13 +71,18 @@ def build(
     num_ids: int,
     num_fields: int,
     embedding_dim: int,
-    hidden: Sequence[int],
+    hidden: abc.Sequence[int],
     dropout: float,
+    sequences: tuple[Sequence, ...] = (),
     **options: OptionValue,
 ) -> ClickModel:
     """A fresh model; seed torch before calling, all initial weights are drawn here.
 
-    Raises ValueError for an unknown architecture, an option it has not, or a value not allowed.
+    `sequences` are columns among the fields. An architecture that does not read sequences takes
+    each of their columns for a field like any other.
+
+    Raises ValueError for an unknown architecture, an option it has not, a value not allowed, and
+    for an architecture that reads sequences where there are none.
     """
     model_class = _architecture(architecture)
     known = options_of(architecture)
@@ -73,6 +93,13 @@ def build(
             )
         if not known[name].accepts(value):
             raise ValueError(f"{name} of {architecture} is {value!r}; it takes {known[name].rule}.")
+    if reads_sequences(architecture):
+        if not sequences:
+            raise ValueError(
+                f"{architecture} reads sequences and the data has none; choose another "
+                "architecture or a contract with a sequence."
+            )
+        options = {**options, "sequences": sequences}
     return model_class(
         num_ids=num_ids,
         num_fields=num_fields,
@@ -81,6 +108,11 @@ def build(
         dropout=dropout,
         **options,
     )
+
+
+def reads_sequences(architecture: str) -> bool:
+    """Whether it is built from sequences. Raises ValueError for an unknown architecture."""
+    return "sequences" in inspect.signature(_architecture(architecture)).parameters
 
 
 def _architecture(name: str) -> type[ClickModel]:

@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 
 from models.registry import ARCHITECTURES, options_of
 from mutualctr.closed import Closed, nearest
+from mutualctr.data.postgres import holds_password
 
 GENERATED_CONTRACT = "criteo"
 
@@ -21,23 +22,45 @@ class Generated(Closed):
     seed: int
 
 
+class WindowConfig(Closed):
+    """How much of a folder of daily partitions a run reads."""
+
+    days: int = Field(ge=1)
+    """The newest partition's day and the days before it, this many together."""
+
+
 class DataConfig(Closed):
     """Where the clicks come from and which contract they keep."""
 
     contract: str
     """Name of a file in data_contracts/ (without .yaml)."""
     source: str | None = None
-    """File to read: absolute, or relative to $MUTUALCTR_DATA (else ../shared/data)."""
+    """A file, a folder, a glob pattern or an address (s3://, gs://, postgresql://).
+
+    Paths are absolute, or relative to $MUTUALCTR_DATA (else ../shared/data).
+    """
     generated: Generated | None = None
     """Instead of a source."""
+    window: WindowConfig | None = None
+    """The newest days of a folder or pattern of daily files; null reads all of them."""
     feature_set: str | None = None
     """A named alternative set of features in the contract; null takes the contract's own."""
+    quarantine_percent: float | None = Field(default=None, gt=0, le=100)
+    """Share of the rows that may be set aside instead of stopping the run; null: none."""
+    reference: str | None = None
+    """Snapshot of an earlier run (its validation's snapshot.json) to measure drift against."""
+    memory_mb: int | None = Field(default=None, ge=64)
+    """Bounds what ingest holds of rows that wait to be written; null: 65,536 rows at a time."""
 
     @model_validator(mode="after")
     def _one_origin(self) -> "DataConfig":
         if (self.source is None) == (self.generated is None):
             raise ValueError(
                 "give either `source` (a file) or `generated` (rows and seed), not both."
+            )
+        if self.source is not None and holds_password(self.source):
+            raise ValueError(
+                "`source` holds a password; take it out and set PGPASSWORD or ~/.pgpass."
             )
         if self.generated is not None and self.contract != GENERATED_CONTRACT:
             raise ValueError(

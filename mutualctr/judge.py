@@ -68,7 +68,8 @@ def _baseline(
     part_R = read_parts(split.folder)
     label_R = pa.concat_tables(
         [table for _, table in column_chunks(events.files, [contract.label])]
-    )[contract.label].to_numpy()
+    )[contract.label].fill_null(-1)  # only rows that were set aside have no label
+    label_R = label_R.to_numpy()
     features = contract.features(config.data.feature_set)
 
     def tokens(part: int) -> Iterator[tuple[str, pa.ChunkedArray]]:

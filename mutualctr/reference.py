@@ -7,6 +7,8 @@ folders hold the same. A record's fields beside these are for people who browse.
 from pathlib import Path
 from typing import Any, Self
 
+import numpy as np
+
 from mutualctr.closed import Closed
 from mutualctr.data.layout import SequenceLayout
 from mutualctr.files import folder_digest
@@ -25,11 +27,17 @@ class Reference(Closed):
 
 
 class Events(Reference):
-    """files/: the source, typed, in its order (`mutualctr/data/event_files.py`)."""
+    """files/: the source, typed, in its order (`mutualctr/data/event_files.py`).
+
+    files.json: which source file begins at which row. quarantine.parquet, where there are any:
+    malformed rows (`mutualctr/data/malformed.py`).
+    """
 
     source: str
     source_sha256: str
     rows: int
+    quarantined: int = 0
+    """Rows in quarantine.parquet; 0 in records that are older than the count."""
 
     @property
     def files(self) -> Path:
@@ -37,10 +45,26 @@ class Events(Reference):
 
 
 class Validation(Reference):
-    """validation.json and validation.html: what the contract says of the events."""
+    """validation.json, validation.html, snapshot.json; quarantine.parquet where rows broke rules.
+
+    What the contract says of the events, and what a later run's events are compared with.
+    """
 
     expectations: int
     warnings: int
+    set_aside: int
+    """Rows that go no further because they break a critical rule."""
+
+    def set_aside_rows(self) -> np.ndarray:
+        """The numbers of those rows (`row` of the events), ascending, int64."""
+        import pyarrow.parquet as pq
+
+        from mutualctr.data.quarantine import QUARANTINE_FILE
+
+        if not self.set_aside:
+            return np.empty(0, np.int64)
+        table = pq.read_table(self.folder / QUARANTINE_FILE, columns=["row"])
+        return table["row"].to_numpy()
 
 
 class Split(Reference):

@@ -5,7 +5,7 @@ from typing import Any
 from mutualctr.cohort import groups_of
 from mutualctr.config import RunConfig
 from mutualctr.data.contract import load_contract
-from mutualctr.data.prepare import source_fingerprint
+from mutualctr.data.prepare import reference_fingerprint, source_fingerprint
 from stack.outcome import present
 from stack.pipeline import DEFAULT_CONFIG, ConfiguredPipeline
 from steps.control_finetune import control_finetune
@@ -38,7 +38,7 @@ def wire(
     cohorts = groups_of(config)
 
     events = ingest(config.data, contract, source_fingerprint(config.data))
-    validation = validate(events, contract)
+    validation = validate(events, contract, config.data, reference_fingerprint(config.data))
     parts = split(events, validation, contract, config.split_rows)
     blocks = encode(events, parts, contract, config.data.feature_set, config.features)
 
@@ -77,7 +77,7 @@ def wire(
     everyone = [peer for cohort in cohorts for peer in cohort]
     judged = (pretrained, arms["control"], arms["mutual"], everyone)
     report = evaluate(events, parts, blocks, *judged, contract, config)
-    register(report, blocks, *judged, config)
+    register(report, validation, blocks, *judged, config)
 
 
 dml_finetune = ConfiguredPipeline("dml_finetune", wire, RunConfig, DEFAULT_CONFIG, present)

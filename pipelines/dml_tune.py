@@ -3,7 +3,7 @@
 from typing import Any
 
 from mutualctr.data.contract import load_contract
-from mutualctr.data.prepare import source_fingerprint
+from mutualctr.data.prepare import reference_fingerprint, source_fingerprint
 from mutualctr.study.tune import TuneConfig
 from stack.outcome import present_tuning
 from stack.pipeline import ROOT, ConfiguredPipeline
@@ -32,7 +32,7 @@ def wire(
     config = TuneConfig.model_validate(locals())
     contract = load_contract(config.data.contract)
     events = ingest(config.data, contract, source_fingerprint(config.data))
-    validation = validate(events, contract)
+    validation = validate(events, contract, config.data, reference_fingerprint(config.data))
     parts = split(events, validation, contract, config.split_rows)
     blocks = encode(events, parts, contract, config.data.feature_set, config.features)
     tune(blocks, config)

@@ -18,3 +18,18 @@ def check_stack() -> None:
                 f"The active ZenML stack `{stack.name}` has no {words}; run `make setup` for a "
                 "local one, or `zenml stack set` a stack that has it."
             )
+
+
+def check_can_schedule(name: str) -> None:
+    """Raise StackError where the stack's orchestrator takes no schedule, or the name is taken."""
+    client = Client()
+    if not client.active_stack.orchestrator.config.is_schedulable:
+        raise StackError(
+            f"The orchestrator of the active ZenML stack `{client.active_stack_model.name}` takes "
+            "no schedule; run `make setup` for a local stack that does."
+        )
+    if client.list_schedules(name=name).total:
+        raise StackError(
+            f"There is a schedule `{name}` already; `zenml pipeline schedule delete {name}` it "
+            "first, or give this one another name."
+        )

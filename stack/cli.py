@@ -9,6 +9,11 @@ import yaml
 
 from mutualctr.closed import read_yaml
 from mutualctr.errors import UserError
+from stack.cli_contract import contract
+from stack.cli_demo import demo
+from stack.cli_doctor import doctor
+from stack.cli_plan import plan
+from stack.cli_scheduler import scheduler
 
 
 class SentenceGroup(click.Group):
@@ -65,3 +70,7 @@ def ui(port: int) -> None:
     click.echo(f"MLflow: http://127.0.0.1:{port} (Ctrl-C ends it)", err=True)
     command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", tracking_uri()]
     raise SystemExit(subprocess.call([*command, "--host", "127.0.0.1", "--port", str(port)]))
+
+
+for command in (contract, demo, doctor, plan, scheduler):
+    main.add_command(command)

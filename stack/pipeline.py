@@ -15,12 +15,19 @@ from zenml.enums import ExecutionMode
 from zenml.models import PipelineRunResponse
 from zenml.pipelines.pipeline_definition import Pipeline
 
+from mutualctr.alerts.config import Alert
 from mutualctr.closed import Closed, Record, nearest, parse, read_yaml
 from mutualctr.config import RunConfig
 from mutualctr.data.contract import load_contract
 from mutualctr.errors import ConfigError, UserError
-from stack.check import check_stack
+from stack.check import check_can_schedule, check_stack
+from stack.freshness import PARTITIONS, record, selection_for
+from stack.interrupt import Interrupted, end_interrupted, interruptible
+from stack.process import PROCESS, here
 from stack.quiet import quiet_logs
+from stack.scheduling.policy import check_schedule
+from stack.scheduling.store import ORIGIN, origin_of
+from stack.telling import check_alerts, tell_failure, tell_outcome
 
 ROOT = Path(__file__).resolve().parent.parent
 DEFAULT_CONFIG = ROOT / "zenml_config.yaml"
@@ -28,6 +35,10 @@ DEFAULT_CONFIG = ROOT / "zenml_config.yaml"
 
 class ConfiguredPipeline(Pipeline):
     """What `zenml pipeline run` gets: checks first, then runs, then shows the outcome."""
+
+    run_config: Closed
+    alerts: list[Alert]
+    schedule_name: str | None
 
     def __init__(
         self,
@@ -51,27 +62,73 @@ class ConfiguredPipeline(Pipeline):
         """
         path = Path(config_path) if config_path else self.default
         try:
-            check_config(path, self.record)
+            content = read_yaml(path)
+            config = check_content(content, str(path), self.record)
+            alerts = check_alerts(content, str(path))
         except UserError as error:
             raise click.ClickException(str(error)) from None
-        return super().with_options(
-            config_path=str(path), execution_mode=ExecutionMode.FAIL_FAST, **options
+        extra = {PROCESS: here()}
+        if content.get("schedule"):
+            extra |= {ORIGIN: origin_of(path, content)}
+        configured = super().with_options(
+            config_path=str(path), execution_mode=ExecutionMode.FAIL_FAST, extra=extra, **options
         )
+        configured.run_config, configured.alerts = config, alerts
+        configured.schedule_name = (content.get("schedule") or {}).get("name")
+        return configured
 
     def __call__(self, *args: Any, **kwargs: Any) -> PipelineRunResponse | None:
-        """Run, then copy the report to outputs/ and print the table.
+        """Run, then copy the report to outputs/ and print the table; or register the schedule.
 
-        Raises click.ClickException with one sentence for everything a person can mend.
+        Raises click.ClickException with one sentence for everything a person can mend; ends the
+        process with 128 + the signal's number and one sentence where Ctrl-C or SIGTERM came.
         """
         quiet_logs()
         try:
             check_stack()
-            run = super().__call__(*args, **kwargs)
+            if self.schedule_name is not None:
+                return self._register(*args, **kwargs)
+            if self._has_read_everything():
+                return None
+            with interruptible():
+                run = super().__call__(*args, **kwargs)
             if run is not None:
                 self.show(run)
+                tell_outcome(self.alerts, self.name, run.get_hydrated_version())
             return run
-        except UserError as error:
-            raise click.ClickException(str(error)) from None
+        except Interrupted as interrupted:
+            end_interrupted(interrupted)
+        except Exception as error:
+            tell_failure(self.alerts, self.name, error)
+            if isinstance(error, UserError):
+                raise click.ClickException(str(error)) from None
+            raise
+
+    def _has_read_everything(self) -> bool:
+        """Says so where the last success read every partition; else notes what this run reads."""
+        if not isinstance(self.run_config, RunConfig):
+            return False  # a study or a search is asked for, whatever was read before
+        data, parameters = self.run_config.data, self.configuration.parameters
+        selection = selection_for(data, self.name, parameters)
+        if selection is None:
+            return False
+        if not selection.new:
+            click.echo(
+                f"Nothing new in {data.source}: {selection.mark} is the newest partition and the "
+                "last successful run has read it."
+            )
+            return True
+        with self.__suppress_configure_warnings__():  # ZenML's own way; `extra` is not the file's
+            self.configure(extra={PARTITIONS: record(selection)})
+        return False
+
+    def _register(self, *args: Any, **kwargs: Any) -> None:
+        check_can_schedule(self.schedule_name)
+        super().__call__(*args, **kwargs)
+        click.echo(
+            f"Schedule `{self.schedule_name}` is registered; `mutualctr scheduler` fires it, "
+            "`zenml pipeline schedule list` shows it."
+        )
 
 
 def check_config(path: Path, record: type[Record] = RunConfig) -> Record:
@@ -85,8 +142,15 @@ def check_content(content: dict[str, Any], where: str, record: type[Record] = Ru
     for key in content:
         if key not in known:
             raise ConfigError(f"{where}: `{key}` is not a known key; {nearest(str(key), known)}")
+    if content.get("enable_cache"):
+        raise ConfigError(
+            f"{where}: `enable_cache: true` would cache even steps that must always run, such as "
+            "`register`; leave it out: all others are cached anyway."
+        )
     if "parameters" not in content:
         raise ConfigError(f"{where}: `parameters` is missing; start from zenml_config.yaml.")
     config = parse(record, content["parameters"], f"{where}: parameters")
+    check_schedule(content, where)
+    check_alerts(content, where)
     load_contract(config.data.contract).features(config.data.feature_set)
     return config

@@ -13,6 +13,9 @@ class _Quiet(logging.Filter):
             record.exc_info, record.exc_text = None, None
         if record.name.startswith("great_expectations") and record.levelno < logging.WARNING:
             return False
+        # One per step, on every orchestrator but ZenML's own local one.
+        if str(record.msg).startswith("Initiating heartbeat for step"):
+            return False
         # ZenML switches autologging off for frameworks that are not installed, and says so.
         return not str(record.msg).startswith("Failed to disable MLflow autologging")
 

@@ -1,4 +1,4 @@
-"""A folder for a step to write into, on the artifact store's disk where that is local."""
+"""Folders for steps to write into, on the artifact store's disk where that is local."""
 
 import hashlib
 import os
@@ -19,9 +19,7 @@ from mutualctr.training.snapshots import Snapshots
 @contextmanager
 def scratch() -> Iterator[Path]:
     """A fresh folder. It outlives success (the materializer takes it) and goes on failure."""
-    store = Client().active_stack.artifact_store
-    parent = Path(store.path) / ".scratch" if store.config.is_local else Path(gettempdir())
-    folder = parent / f"mutualctr-{uuid.uuid4().hex}"
+    folder = scratch_parent() / f"mutualctr-{uuid.uuid4().hex}"
     folder.mkdir(parents=True)
     try:
         yield folder
@@ -42,6 +40,11 @@ def snapshots(*decides: Any, every_steps: int) -> Snapshots:
     return Snapshots(_beside_artifacts(".unfinished") / name, every_steps)
 
 
+def kept_files() -> Path:
+    """Where finished source files are kept from run to run (`mutualctr/data/kept_files.py`)."""
+    return _beside_artifacts(".ingested")
+
+
 def cell_store() -> Path:
     """Where finished cells of studies are kept: they outlive a killed run and serve the next."""
     return _beside_artifacts("study_cells")
@@ -54,3 +57,9 @@ def _beside_artifacts(name: str) -> Path:
     if store.config.is_local:
         return Path(store.path) / name
     return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "mutualctr" / name
+
+
+def scratch_parent() -> Path:
+    """Where the fresh folders are."""
+    store = Client().active_stack.artifact_store
+    return Path(store.path) / ".scratch" if store.config.is_local else Path(gettempdir())

@@ -7,9 +7,13 @@ from mlflow.tracking import MlflowClient
 from zenml.client import Client
 from zenml.enums import StackComponentType
 
+from stack.scheduling.policy import FLAVOR
+
 STACK = "mutualctr"
 ROOT = Path(__file__).resolve().parent.parent
+ORCHESTRATOR = "stack.scheduling.orchestrator.LocalScheduledFlavor"
 FLAVORS = {
+    StackComponentType.ORCHESTRATOR: FLAVOR,
     StackComponentType.ARTIFACT_STORE: "local",
     StackComponentType.EXPERIMENT_TRACKER: "mlflow",
     StackComponentType.MODEL_REGISTRY: "mlflow",
@@ -25,11 +29,9 @@ def set_up_stack(root: Path = ROOT) -> str:
         Client.initialize(root)
     client = Client()
     client.activate_root(root)
-    components = {
-        StackComponentType.ORCHESTRATOR: client.list_stack_components(
-            type=StackComponentType.ORCHESTRATOR, flavor="local"
-        )[0].id
-    }
+    if not client.list_flavors(name=FLAVOR).total:
+        client.create_flavor(ORCHESTRATOR, StackComponentType.ORCHESTRATOR)
+    components = {}
     for kind, flavor in FLAVORS.items():
         found = client.list_stack_components(type=kind, name=STACK)
         components[kind] = (
@@ -41,6 +43,10 @@ def set_up_stack(root: Path = ROOT) -> str:
         )
     if not client.list_stacks(name=STACK).total:
         client.create_stack(name=STACK, components=components)
+    kind = StackComponentType.ORCHESTRATOR
+    if client.get_stack(STACK).components[kind][0].flavor_name == "local":
+        # A stack from before there were schedules.
+        client.update_stack(STACK, component_updates={kind: components[kind]})
     client.activate_stack(STACK)
     uri = tracking_uri()
     # The first process to touch an SQLite store builds its schema; done here, no two race for it.

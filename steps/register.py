@@ -6,7 +6,7 @@ from zenml import get_step_context, step
 
 from mutualctr.cohort import Peer
 from mutualctr.config import RunConfig
-from mutualctr.reference import Blocks, Models, Report
+from mutualctr.reference import Blocks, Models, Report, Validation
 from mutualctr.registry.publish import publish
 from mutualctr.trained import all_trained
 from stack.tracker import current_tracker
@@ -15,6 +15,7 @@ from stack.tracker import current_tracker
 @step(experiment_tracker=True, enable_cache=False)
 def register(
     report: Report,
+    validation: Validation,
     blocks: Blocks,
     pretrained: list[Models],
     control: list[Models],
@@ -25,4 +26,4 @@ def register(
     """Never cached, since every run has its own MLflow run; registers nothing twice."""
     trained = all_trained(peers, pretrained, control, mutual)
     pipeline_run = get_step_context().pipeline_run.name
-    return publish(current_tracker(), pipeline_run, config, blocks, report, trained)
+    return publish(current_tracker(), pipeline_run, config, validation, blocks, report, trained)

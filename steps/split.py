@@ -17,6 +17,6 @@ from stack.scratch import scratch
 def split(
     events: Events, validation: Validation, contract: Contract, config: SplitConfig
 ) -> Annotated[Split, "split"]:
-    """80/10/10; takes the validation so that only data that passed is split."""
+    """80/10/10; of the rows that passed the validation."""
     with scratch() as folder:
-        return split_events(events, contract, config, folder)
+        return split_events(events, validation, contract, config, folder)

@@ -27,6 +27,7 @@ os.environ |= {
     "GX_ANALYTICS_ENABLED": "false",
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MPLBACKEND": "Agg",
+    "XDG_CACHE_HOME": f"{SCRATCH.name}/cache",
     "PYTHONPATH": str(ROOT),
 }
 for room in sorted(Path(__file__).parent.iterdir()):

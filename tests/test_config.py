@@ -26,7 +26,7 @@ def test_every_file_is_a_complete_configuration():
     for path in FILES:
         record = RECORDS.get(path.parent.relative_to(ROOT).as_posix(), RunConfig)
         assert isinstance(check_config(path, record), record), path
-    assert len(FILES) == 10
+    assert len(FILES) == 12
 
 
 SLIPS = {
@@ -49,6 +49,10 @@ SLIPS = {
     "a section left out": (
         lambda c: c["parameters"].pop("optimizer"),
         "run.yaml: parameters: `optimizer` is missing; add it.",
+    ),
+    "a cache for everything": (
+        lambda c: c.update(enable_cache=True),
+        "run.yaml: `enable_cache: true` would cache even steps that must always run",
     ),
     "no parameters": (lambda c: c.pop("parameters"), "`parameters` is missing"),
     "an unknown architecture": (

@@ -14,7 +14,8 @@ from mutualctr.config import FeatureConfig, SplitConfig
 from mutualctr.data import prepare
 from mutualctr.data.contract import load_contract
 from mutualctr.data.events import ingest
-from mutualctr.reference import Events
+from mutualctr.data.split import split
+from mutualctr.reference import Events, Split
 
 MIN_COUNT = 10
 
@@ -26,9 +27,10 @@ def run(path: Path, folder: Path) -> None:
         folder / "events", source=path.name, source_sha256=info.sha256, rows=info.rows
     )
     config = SplitConfig(by="random", seed=1)
-    split = prepare.split_events(events, contract, config, folder / "split")
+    rows = split(events.files, contract, config, folder / "split")
+    parts = Split.of(folder / "split", **{f"{part}_rows": n for part, n in rows.items()})
     features = FeatureConfig(min_count=MIN_COUNT)
-    prepare.encode_events(events, split, contract, None, features, folder / "blocks")
+    prepare.encode_events(events, parts, contract, None, features, folder / "blocks")
 
 
 if __name__ == "__main__":

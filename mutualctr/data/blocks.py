@@ -173,7 +173,7 @@ def _history(
         numbers = range(len(coded.groups))
         return np.concatenate([coded.lookup(n, name, of_value_V, missing) for n in numbers])
 
-    clicked_R, time_R = clicks_and_times(events, contract)
+    clicked_R, time_R = clicks_and_times(events, contract, part_R)
     return ClickHistory(
         user_R=of_all_rows(sequence.user, user_V, -1),
         time_R=time_R,

@@ -6,6 +6,8 @@ values of a column, and what is left for the rows is a lookup: id = id_of_value[
     row group g:  code_B → position_U[code_B] → the column's values_V
                   U distinct values of the group, and U itself for missing
 
+What rows hold that are set aside is missing here: they may hold anything, and nothing reads it.
+
 Codes are kept while they fit CODES_KEPT_BYTES and read again from the events where they do not, so
 memory grows with the distinct values and not with the rows.
 """
@@ -19,7 +21,7 @@ import pyarrow as pa
 
 from mutualctr.data.event_files import RowGroup, read_groups, row_groups
 from mutualctr.data.in_threads import in_threads
-from mutualctr.data.split import TRAIN
+from mutualctr.data.split import SET_ASIDE, TRAIN
 
 CODES_KEPT_BYTES = 1 << 30
 SMALL = np.uint16
@@ -45,6 +47,7 @@ class CodedEvents:
     """The columns that were asked for, over all rows."""
 
     groups: list[RowGroup]
+    part_GB: list[np.ndarray]
     columns: dict[str, CodedColumn]
 
     def codes(self, number: int, names: list[str]) -> Iterator[np.ndarray]:
@@ -53,7 +56,7 @@ class CodedEvents:
             yield from (self.columns[name].code_GB[number] for name in names)
         else:
             table = self.groups[number].read(list(dict.fromkeys(names)))
-            yield from (_codes(table[name])[1] for name in names)
+            yield from (_codes(table[name], self.part_GB[number])[1] for name in names)
 
     def lookup(self, number: int, name: str, of_value_V: np.ndarray, missing: int) -> np.ndarray:
         """Of each row of the group what `of_value_V` says of its value."""
@@ -64,19 +67,17 @@ class CodedEvents:
 def read_coded(events: Path, part_R: np.ndarray, names: list[str]) -> CodedEvents:
     """Read columns of the events once, and count their values over the train rows."""
     groups = row_groups(events)
-    in_train_G = [part_R[group.start : group.start + group.rows] == TRAIN for group in groups]
+    part_GB = [part_R[group.start : group.start + group.rows] for group in groups]
     keep = len(part_R) * len(names) * np.dtype(SMALL).itemsize <= CODES_KEPT_BYTES
-    columns = in_threads(lambda name: _read(groups, in_train_G, name, keep), names)
-    return CodedEvents(groups, dict(zip(names, columns, strict=True)))
+    columns = in_threads(lambda name: _read(groups, part_GB, name, keep), names)
+    return CodedEvents(groups, part_GB, dict(zip(names, columns, strict=True)))
 
 
-def _read(
-    groups: list[RowGroup], in_train_G: list[np.ndarray], name: str, keep: bool
-) -> CodedColumn:
+def _read(groups: list[RowGroup], part_GB: list[np.ndarray], name: str, keep: bool) -> CodedColumn:
     values_G, count_G, code_GB = [], [], []
-    for table, in_train_B in zip(read_groups(groups, [name]), in_train_G, strict=True):
-        values_U, code_B = _codes(table[name])
-        count_U = np.bincount(code_B, weights=in_train_B, minlength=len(values_U) + 1)[:-1]
+    for table, part_B in zip(read_groups(groups, [name]), part_GB, strict=True):
+        values_U, code_B = _codes(table[name], part_B)
+        count_U = np.bincount(code_B, weights=part_B == TRAIN, minlength=len(values_U) + 1)[:-1]
         values_G.append(values_U)
         count_G.append(count_U)
         if keep:
@@ -96,13 +97,20 @@ def _read(
     return CodedColumn(values_V, train_count_V, position_GU, code_GB if keep else None)
 
 
-def _codes(column: pa.ChunkedArray) -> tuple[pa.Array, np.ndarray]:
+def _codes(column: pa.ChunkedArray, part_B: np.ndarray) -> tuple[pa.Array, np.ndarray]:
     """The distinct values of a row group's column, and each row's; missing is their number."""
     if pa.types.is_dictionary(column.type):
         column = column.unify_dictionaries()
     column = column.combine_chunks()
     coded = column if isinstance(column, pa.DictionaryArray) else column.dictionary_encode()
-    missing = len(coded.dictionary)
+    values_U, missing = coded.dictionary, len(coded.dictionary)
     code_B = coded.indices.fill_null(missing).to_numpy()
-    small = missing <= np.iinfo(SMALL).max
-    return coded.dictionary, code_B.astype(SMALL) if small else code_B
+    if (part_B == SET_ASIDE).any():
+        code_B = np.where(part_B == SET_ASIDE, missing, code_B)
+        used_U = np.zeros(missing + 1, bool)
+        used_U[code_B] = True
+        values_U = values_U.filter(pa.array(used_U[:missing]))
+        used_U[missing] = True
+        code_B = (np.cumsum(used_U) - 1)[code_B]
+    small = len(values_U) <= np.iinfo(SMALL).max
+    return values_U, code_B.astype(SMALL if small else np.int32)

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, SerializeAsAny, model_validator
 
 from mutualctr.closed import Closed, nearest, parse, read_yaml
-from mutualctr.data.rules import INTEGER_RULES, RULES, Rule
+from mutualctr.data.rules import INTEGER_RULES, RULES, OneOf, Rule, Severity
 from mutualctr.errors import ConfigError
 
 CONTRACTS = Path(__file__).resolve().parents[2] / "data_contracts"
@@ -20,26 +20,81 @@ ROW_COLUMN = "row"
 """The column ingest adds to the events: the number of the data row in the source file, from 1."""
 
 
-class Format(Closed):
-    """How a line is cut into values. There is no quoting: every byte means itself."""
+BROKEN_COLUMN = "broken_rules"
+"""The column that quarantine.parquet adds: the rules a row breaks."""
 
-    delimiter: Literal["tab", "comma"]
-    header: bool
-    missing: str
-    """The text that stands for a missing value."""
+
+class Format(Closed):
+    """How rows are written. There is no quoting: every byte means itself.
+
+    delimited  one row a line, cut at `delimiter`, with or without a `header` of names
+    atomic     RecBole's atomic files: tabs, and a header of name:type
+    libfm      `±1 id:1 id:1 …`: the k-th id is the k-th column's; −1 becomes the label 0
+    parquet    columns by name
+
+    Parquet files and database tables bring names and types of their own; of a format they use
+    only `missing`.
+    """
+
+    kind: Literal["delimited", "atomic", "libfm", "parquet"] = "delimited"
+    delimiter: Literal["tab", "comma"] | None = None
+    header: bool | None = None
+    missing: str | None = None
+    """The text that stands for a missing value; libfm has none."""
 
     @property
     def separator(self) -> str:
         """The delimiter as a character."""
-        return {"tab": "\t", "comma": ","}[self.delimiter]
+        if self.kind == "libfm":
+            return " "
+        return "," if self.delimiter == "comma" else "\t"
+
+    @property
+    def has_header(self) -> bool:
+        """Whether the first line names the columns."""
+        return self.kind == "atomic" or bool(self.header)
+
+    @model_validator(mode="after")
+    def _has_its_keys(self) -> "Format":
+        needed = {
+            "delimited": ("delimiter", "header", "missing"),
+            "atomic": ("missing",),
+            "libfm": (),
+            "parquet": ("missing",),
+        }[self.kind]
+        for key in ("delimiter", "header", "missing"):
+            given = getattr(self, key) is not None
+            if given != (key in needed):
+                raise ValueError(f"{self.kind} {'takes no' if given else 'needs'} `{key}`.")
+        return self
+
+
+class Derived(Closed):
+    """A label that is read off another column: 1 where its number is at least this, else 0."""
+
+    column: str
+    at_least: float
+
+
+class Joined(Closed):
+    """A file beside the source with one row a key, whose columns join the rows of the source."""
+
+    file: str
+    """Its name, without the .gz or .zst that it may have."""
+    key: str
+    """The column that both files have."""
 
 
 class Column(Closed):
-    """One column of the raw file and of the events."""
+    """One column of the events: of the raw file, or joined to it, or derived from it."""
 
     name: str
     type: Literal["integer", "text"]
     role: Literal["label", "number", "category", "time", "ignored"]
+    file: str | None = None
+    """The joined file that has it; null: the source's own files."""
+    derived: Derived | None = None
+    """For a label that no file has."""
 
 
 class Feature(Closed):
@@ -102,6 +157,25 @@ class Sequence(Closed):
         return self
 
 
+Bounds = dict[Severity, Annotated[float, Field(gt=0)]]
+
+
+class DriftBounds(Closed):
+    """How far the events may move from a snapshot of earlier ones, by severity; all optional.
+
+    `mutualctr/data/drift.py` has the formulas.
+    """
+
+    psi: Bounds | None = None
+    """Population stability index of each number and category."""
+    jensen_shannon: Bounds | None = None
+    """Divergence in bits, 0 to 1, of the same."""
+    unseen_share: Bounds | None = None
+    """Share of a category's values that the snapshot does not hold, 0 to 1."""
+    click_rate: Bounds | None = None
+    """Absolute change of the click rate, 0 to 1."""
+
+
 def _as_rule(value: Any) -> Any:
     """A rule that was written out as plain data, read back as its own class."""
     return RULES[value["rule"]].model_validate(value) if isinstance(value, dict) else value
@@ -116,24 +190,39 @@ class Contract(Closed):
     time: str
     """The column that orders rows in time, or `row` where the file is in time order."""
     columns: tuple[Column, ...]
-    """In the order of the file."""
+    """Those of the source in the order of the file."""
+    joined: tuple[Joined, ...] = ()
     expectations: tuple[Annotated[SerializeAsAny[Rule], BeforeValidator(_as_rule)], ...]
-    common_features: tuple[Feature, ...]
-    alternatives: dict[str, tuple[Feature, ...]]
+    common_features: tuple[Feature | Sequence, ...]
+    alternatives: dict[str, tuple[Feature | Sequence, ...]]
     """Named sets of features to choose one from; the first is the contract's own choice."""
-    sequences: tuple[Sequence, ...] = ()
-    """Those of the common features whose transform is sequence."""
+    drift: DriftBounds | None = None
 
     @property
     def label(self) -> str:
         """Name of the column that holds the click."""
         return next(column.name for column in self.columns if column.role == "label")
 
+    def of_file(self, name: str | None) -> "Contract":
+        """The contract of one file alone: its own columns; null is the source's own files."""
+        own = [c for c in self.columns if c.file == name and c.derived is None]
+        if name is not None:
+            key = next(entry.key for entry in self.joined if entry.file == name)
+            own.insert(0, next(c for c in self.columns if c.name == key))
+        return self.model_copy(update={"columns": tuple(own)})
+
     def features(self, alternative: str | None) -> list[Feature]:
-        """The models' fields, with the named alternative or the contract's own.
+        """The models' plain fields, with the named alternative or the contract's own.
 
         Raises ConfigError if the contract has no alternative of that name.
         """
+        return [entry for entry in self._inputs(alternative) if isinstance(entry, Feature)]
+
+    def sequences(self, alternative: str | None) -> tuple[Sequence, ...]:
+        """The sequences among the same inputs."""
+        return tuple(entry for entry in self._inputs(alternative) if isinstance(entry, Sequence))
+
+    def _inputs(self, alternative: str | None) -> tuple[Feature | Sequence, ...]:
         if alternative is None:
             alternative = next(iter(self.alternatives), None)
         elif alternative not in self.alternatives:
@@ -141,15 +230,14 @@ class Contract(Closed):
             raise ConfigError(
                 f"Contract {self.name} has no feature alternative `{alternative}`; it has: {known}."
             )
-        return [*self.common_features, *self.alternatives.get(alternative, ())]
+        return (*self.common_features, *self.alternatives.get(alternative, ()))
 
     @model_validator(mode="after")
     def _holds_together(self) -> "Contract":
         _check_columns(self)
-        for feature_set in ("common_features", *self.alternatives):
-            _check_features(self, feature_set)
-        for sequence in self.sequences:
-            _check_sequence(self, sequence)
+        _check_joined(self)
+        for feature_set in self.alternatives or (None,):
+            _check_inputs(self, feature_set)
         for rule in self.expectations:
             if rule.column is not None:
                 column = _known_column(self, rule.column, "an expectation")
@@ -157,6 +245,8 @@ class Contract(Closed):
                     raise ValueError(
                         f"the rule {rule.rule} needs an integer column, {column.name} is text."
                     )
+                if isinstance(rule, OneOf):
+                    _check_values(rule, column)
         return self
 
 
@@ -176,9 +266,7 @@ def load_contract(name_or_path: str) -> Contract:
         parse(_rule_class(entry, where), entry, where)
         for entry, where in _entries(raw, "expectations", "column", path)
     ]
-    common = _features(raw, "common_features", path)
-    parsed["common_features"] = [entry for entry in common if isinstance(entry, Feature)]
-    parsed["sequences"] = [entry for entry in common if isinstance(entry, Sequence)]
+    parsed["common_features"] = _features(raw, "common_features", path)
     alternatives = raw.get("alternatives", {})
     if not isinstance(alternatives, dict):
         raise ConfigError(f"{path}: `alternatives` must hold `name: [features]` pairs.")
@@ -274,13 +362,28 @@ def _known_column(contract: Contract, name: str, what: str) -> Column:
     raise ValueError(f"{what} names the column `{name}`; {nearest(name, names)}")
 
 
+def _check_values(rule: OneOf, column: Column) -> None:
+    needed = "text" if isinstance(rule.values[0], str) else "integer"
+    if column.type != needed:
+        raise ValueError(
+            f"one_of gives {column.name} {needed} values, but it is a column of {column.type}s."
+        )
+
+
 def _check_columns(contract: Contract) -> None:
     names = [column.name for column in contract.columns]
     for name in names:
         if names.count(name) > 1:
             raise ValueError(f"the column {name} is listed twice; keep one.")
-    if ROW_COLUMN in names:
-        raise ValueError(f"no column may be called {ROW_COLUMN}: ingest adds one of that name.")
+    folded = [name.casefold() for name in names]
+    for name in names:
+        if folded.count(name.casefold()) > 1:
+            raise ValueError(
+                f"{name} has a namesake in other capitals, which SQL cannot tell apart."
+            )
+    for added in (ROW_COLUMN, BROKEN_COLUMN):
+        if added in folded:
+            raise ValueError(f"no column may be called {added}: one of that name is added.")
     labels = [column for column in contract.columns if column.role == "label"]
     if len(labels) != 1 or labels[0].type != "integer":
         raise ValueError("exactly one column must have the role label, and it must be integer.")
@@ -290,33 +393,59 @@ def _check_columns(contract: Contract) -> None:
             raise ValueError(f"`time` names {column.name}, no integer column of role time.")
 
 
-def _check_features(contract: Contract, feature_set: str) -> None:
-    own = contract.alternatives.get(feature_set, ())
-    names = [feature.name for feature in (*contract.common_features, *own)]
-    for feature in (*contract.common_features, *own):
-        column = _known_column(contract, feature.column, f"a feature of {feature_set}")
+def _check_joined(contract: Contract) -> None:
+    own = [c.name for c in contract.columns if c.file is None and c.derived is None]
+    files = [entry.file for entry in contract.joined]
+    for entry in contract.joined:
+        if files.count(entry.file) > 1:
+            raise ValueError(f"the file {entry.file} is joined twice; keep one.")
+        if entry.key not in own:
+            raise ValueError(f"`joined` names the key `{entry.key}`; {nearest(entry.key, own)}")
+    if contract.joined and contract.format.kind not in ("delimited", "atomic"):
+        raise ValueError("only delimited and atomic files can be joined.")
+    for column in contract.columns:
+        if column.file is not None and column.file not in files:
+            raise ValueError(
+                f"{column.name} lies in the file `{column.file}`, which `joined` does not list."
+            )
+        if column.derived is not None:
+            if column.role != "label" or column.file is not None:
+                raise ValueError(f"{column.name} is derived, which only a label can be.")
+            if column.derived.column not in own:
+                raise ValueError(
+                    f"{column.name} is derived from `{column.derived.column}`; "
+                    f"{nearest(column.derived.column, own)}"
+                )
+    if contract.format.kind == "libfm" and own[:1] != [contract.label]:
+        raise ValueError("in libfm the first column is the label.")
+
+
+def _check_inputs(contract: Contract, feature_set: str | None) -> None:
+    features, sequences = contract.features(feature_set), contract.sequences(feature_set)
+    names = [entry.name for entry in (*features, *sequences)]
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"two features are called {name}; rename one.")
+    for feature in features:
+        column = _known_column(contract, feature.column, f"the feature {feature.name}")
         if column.role in ("label", "ignored"):
             raise ValueError(f"{column.name} has the role {column.role}: it cannot be a feature.")
         if feature.transform != "category" and column.type != "integer":
             raise ValueError(f"{feature.transform} needs an integer column, {column.name} is text.")
-        if names.count(feature.name) > 1:
-            raise ValueError(f"two features are called {feature.name}; rename one.")
+    of = {feature.name: feature for feature in features}
+    for sequence in sequences:
+        _check_sequence(contract, sequence, of.get(sequence.of))
 
 
-def _check_sequence(contract: Contract, sequence: Sequence) -> None:
-    features = {feature.name: feature for feature in contract.common_features}
-    names = [*features, *(other.name for other in contract.sequences)]
-    if names.count(sequence.name) > 1:
-        raise ValueError(f"two features are called {sequence.name}; rename one.")
-    shared = features.get(sequence.of)
+def _check_sequence(contract: Contract, sequence: Sequence, shared: Feature | None) -> None:
+    what = f"the sequence {sequence.name}"
     if shared is None or shared.transform != "category":
         raise ValueError(
-            f"the sequence {sequence.name} shares the vocabulary of `{sequence.of}`, which is no "
-            "category among the common features."
+            f"{what} shares the vocabulary of `{sequence.of}`, which is no category beside it."
         )
     item = _known_column(contract, shared.column, f"the feature {shared.name}")
     for name in sequence.columns or ():
-        if _known_column(contract, name, f"the sequence {sequence.name}").type != item.type:
+        if _known_column(contract, name, what).type != item.type:
             raise ValueError(f"{name} and {item.name} share a vocabulary but not a type.")
     if sequence.user is not None:
-        _known_column(contract, sequence.user, f"the sequence {sequence.name}")
+        _known_column(contract, sequence.user, what)

@@ -53,11 +53,16 @@ def num_rows(events: Path) -> int:
     return sum(pq.read_metadata(file).num_rows for file in event_files(events))
 
 
-def write_file(tables: Iterable[pa.Table], schema: pa.Schema, path: Path) -> int:
-    """Write the tables as one Parquet file in large row groups; returns how many rows."""
+def write_file(
+    tables: Iterable[pa.Table], schema: pa.Schema, path: Path, group_bytes: int | None = None
+) -> int:
+    """Write the tables as one Parquet file in large row groups; returns how many rows.
+
+    A group ends at ROW_GROUP_ROWS rows, or before that at `group_bytes` where they are given.
+    """
     rows, writer = 0, None
     try:
-        for group in read_ahead(_row_groups_of(tables, schema)):
+        for group in read_ahead(_row_groups_of(tables, schema, group_bytes)):
             coded = _coded(group)
             if writer is None:
                 writer = _writer(path, coded)
@@ -125,15 +130,18 @@ def row_groups(events: Path) -> list[RowGroup]:
     return groups
 
 
-def _row_groups_of(tables: Iterable[pa.Table], schema: pa.Schema) -> Iterator[pa.Table]:
+def _row_groups_of(
+    tables: Iterable[pa.Table], schema: pa.Schema, group_bytes: int | None
+) -> Iterator[pa.Table]:
     """The tables joined into row groups; at least one, so that no rows still have a schema."""
-    waiting, rows, groups = [schema.empty_table()], 0, 0
+    waiting, rows, size, groups = [schema.empty_table()], 0, 0, 0
     for table in tables:
         waiting.append(table)
         rows += table.num_rows
-        if rows >= ROW_GROUP_ROWS:
+        size += table.nbytes
+        if rows >= ROW_GROUP_ROWS or (group_bytes is not None and size >= group_bytes):
             yield pa.concat_tables(waiting)
-            waiting, rows, groups = [schema.empty_table()], 0, groups + 1
+            waiting, rows, size, groups = [schema.empty_table()], 0, 0, groups + 1
     if rows or not groups:
         yield pa.concat_tables(waiting)
 

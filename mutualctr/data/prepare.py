@@ -1,5 +1,6 @@
 """The data road, one function per step: each reads references, writes a folder, returns one."""
 
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -7,61 +8,140 @@ from mutualctr.config import DataConfig, FeatureConfig, SplitConfig
 from mutualctr.data import blocks as block_files
 from mutualctr.data import features, split
 from mutualctr.data.coded import read_coded
-from mutualctr.data.contract import Contract
+from mutualctr.data.contract import Contract, load_contract
+from mutualctr.data.drift import check_comparable, compare, judge
+from mutualctr.data.event_sql import select_events
 from mutualctr.data.events import ingest
+from mutualctr.data.origin import find_source
+from mutualctr.data.quarantine import QUARANTINE_FILE
+from mutualctr.data.snapshot import Snapshot, load_snapshot, take_snapshot
 from mutualctr.data.source import fingerprint, resolve_source
 from mutualctr.data.synthetic import generate_criteo
-from mutualctr.data.validation import validate
+from mutualctr.data.validation import validate, validate_and_set_aside
 from mutualctr.data.validation_html import render_html
+from mutualctr.data.verdict import ValidationReport
 from mutualctr.errors import DataError
 from mutualctr.files import replacing
 from mutualctr.reference import Blocks, Events, Split, Validation
 
+VALIDATION_PAGE = "validation.html"
+
 
 def source_fingerprint(data: DataConfig) -> str:
-    """SHA-256 of the source's content; generated clicks are told apart by their configuration."""
+    """A text that changes when the source's content does (`origin.Source.fingerprint`).
+
+    Generated clicks are told apart by their configuration.
+    """
     if data.source is None:
         return "generated"
-    return fingerprint(resolve_source(data.source))
+    return find_source(data.source, load_contract(data.contract), data.window).fingerprint()
 
 
-def ingest_source(data: DataConfig, contract: Contract, expected: str, folder: Path) -> Events:
+def ingest_source(
+    data: DataConfig, contract: Contract, expected: str, folder: Path, kept: Path, code: str
+) -> Events:
     """Read the source (or the generated clicks) into typed events.
 
-    Raises DataError when the file changed between fingerprint and reading.
+    Files that an earlier run of the same `code` finished are taken from the folder `kept`.
+    Raises DataError when a file changed between fingerprint and reading.
     """
+    options = {"quarantine_percent": data.quarantine_percent, "memory_mb": data.memory_mb}
     if data.generated is not None:
         with tempfile.TemporaryDirectory() as temporary:
             path = Path(temporary) / "generated.tsv"
             generate_criteo(path, data.generated.rows, data.generated.seed)
-            info = ingest(path, contract, folder)
-        return Events.of(folder, source="generated", source_sha256=info.sha256, rows=info.rows)
-    path = resolve_source(data.source)
-    info = ingest(path, contract, folder)
-    if info.sha256 != expected:
-        raise DataError(f"{path} changed while the run was starting; run again when it is written.")
-    return Events.of(folder, source=path.name, source_sha256=info.sha256, rows=info.rows)
-
-
-def validate_events(events: Events, contract: Contract, folder: Path) -> Validation:
-    """Run the contract over all rows; raise DataError on the first critical failure."""
-    report = validate(events.files, contract)
-    for name, content in (
-        ("validation.json", report.model_dump_json(indent=1)),
-        ("validation.html", render_html(report)),
-    ):
-        with replacing(folder / name) as temporary:
-            temporary.write_text(content, encoding="utf-8")
-    report.raise_on_critical(events.source)
-    return Validation.of(
-        folder, expectations=len(report.results), warnings=len(report.failed("warning"))
+            info = ingest(path, contract, folder, **options)
+        title = "generated"
+    else:
+        source = find_source(data.source, contract, data.window)
+        info = ingest(source, contract, folder, **options, kept=kept, code=code)
+        read = {entry.file: entry.sha256 for entry in info.sources}
+        if source.table is None and source.fingerprint(read) != expected:
+            raise DataError(
+                f"{source.title} changed while the run was starting; run again when it is written."
+            )
+        title = source.title
+    return Events.of(
+        folder,
+        source=title,
+        source_sha256=info.sha256,
+        rows=info.rows,
+        quarantined=info.malformed,
     )
 
 
-def split_events(events: Events, contract: Contract, config: SplitConfig, folder: Path) -> Split:
-    """Assign every row to train, dev or test."""
-    rows = split.split(events.files, contract, config, folder)
+def reference_fingerprint(data: DataConfig) -> str:
+    """SHA-256 of the snapshot that drift is measured against; empty where there is none."""
+    return fingerprint(resolve_source(data.reference)) if data.reference else ""
+
+
+def validate_events(
+    events: Events, contract: Contract, data: DataConfig, folder: Path, rejected: Path
+) -> Validation:
+    """Run the contract over all rows, set bad rows aside where that is allowed, measure drift.
+
+    On a critical failure what the person needs to see is copied to `rejected`, and DataError says
+    what is wrong first.
+    """
+    report, snapshot = check_events(
+        events.files, contract, data.quarantine_percent, events.quarantined, data.reference, folder
+    )
+    snapshot.save(folder)
+    try:
+        report.raise_on_critical(events.source)
+    except DataError as error:
+        shutil.copytree(folder, rejected, dirs_exist_ok=True)
+        sentence = str(error).removesuffix(".")
+        raise DataError(f"{sentence}; see {rejected / VALIDATION_PAGE}.") from None
+    return Validation.of(
+        folder,
+        expectations=len(report.results),
+        warnings=len(report.failed("warning")),
+        set_aside=report.set_aside,
+    )
+
+
+def check_events(
+    files: Path,
+    contract: Contract,
+    quarantine_percent: float | None,
+    malformed: int,
+    reference: str | None,
+    folder: Path,
+) -> tuple[ValidationReport, Snapshot]:
+    """The contract's verdict on the events, as records and as files in `folder`.
+
+    Writes validation.json, validation.html and, where rows are set aside, quarantine.parquet.
+    """
+    quarantine = folder / QUARANTINE_FILE
+    if quarantine_percent is None:
+        report = validate(files, contract)
+    else:
+        report = validate_and_set_aside(files, contract, quarantine_percent, malformed, quarantine)
+    selected = select_events(files, quarantine if report.set_aside else None)
+    if reference is not None:
+        before = load_snapshot(resolve_source(reference))
+        check_comparable(before, contract)
+        drift = compare(before, take_snapshot(selected, contract, before))
+        results = (*report.results, *judge(drift, contract))
+        report = report.model_copy(update={"drift": drift, "results": results})
+    for name, content in (
+        ("validation.json", report.model_dump_json(indent=1)),
+        (VALIDATION_PAGE, render_html(report)),
+    ):
+        with replacing(folder / name) as temporary:
+            temporary.write_text(content, encoding="utf-8")
+    return report, take_snapshot(selected, contract)
+
+
+def split_events(
+    events: Events, validation: Validation, contract: Contract, config: SplitConfig, folder: Path
+) -> Split:
+    """Assign every row that was not set aside to train, dev or test."""
+    set_aside = validation.set_aside_rows()
+    rows = split.split(events.files, contract, config, folder, set_aside)
     assert sum(rows.values()) == events.rows
+    assert rows["set_aside"] >= len(set_aside)
     return Split.of(folder, **{f"{part}_rows": n for part, n in rows.items()})
 
 
@@ -77,9 +157,9 @@ def encode_events(
     part_R = split.read_parts(parts.folder)
     column_types = {column.name: column.type for column in contract.columns}
     chosen = contract.features(feature_set)
-    names = features.raw_columns(chosen, contract.sequences)
-    coded = read_coded(events.files, part_R, names)
-    feature_map = features.fit(coded, chosen, contract.sequences, column_types, config.min_count)
+    sequences = contract.sequences(feature_set)
+    coded = read_coded(events.files, part_R, features.raw_columns(chosen, sequences))
+    feature_map = features.fit(coded, chosen, sequences, column_types, config.min_count)
     feature_map.save(folder / "features")
     block_files.write_blocks(events.files, coded, part_R, feature_map, contract, folder)
     return Blocks.of(

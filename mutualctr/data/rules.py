@@ -2,12 +2,12 @@
 
 Each rule knows two things besides its fields: how to say itself in words, and which rows break
 it as a DuckDB predicate (None where no single row can). How a rule becomes an expectation of
-Great Expectations is `validation.py`'s business.
+Great Expectations is `suite.py`'s business.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, StrictInt, StrictStr, model_validator
 
 from mutualctr.closed import Closed
 
@@ -16,6 +16,9 @@ Severity = Literal["critical", "warning", "info"]
 
 class Rule(Closed):
     """What all rules share; a rule about the whole table has no column."""
+
+    judges_rows: ClassVar[bool] = False
+    """Whether a single row can break the rule, so that it can be set aside."""
 
     severity: Severity
     column: str | None = None
@@ -58,6 +61,8 @@ class RowCount(Rule):
 class NotMissing(ColumnRule):
     """No value is missing."""
 
+    judges_rows: ClassVar[bool] = True
+
     rule: Literal["not_missing"]
 
     def words(self) -> str:
@@ -68,23 +73,26 @@ class NotMissing(ColumnRule):
 
 
 class OneOf(ColumnRule):
-    """Every value present is one of these."""
+    """Every value present is one of these: whole numbers, or texts for a text column."""
+
+    judges_rows: ClassVar[bool] = True
 
     rule: Literal["one_of"]
-    values: Annotated[list[int], Field(min_length=1)]
+    values: Annotated[list[StrictInt] | list[StrictStr], Field(min_length=1)]
 
     def words(self) -> str:
         return f"must be one of {_listed(self.values)}"
 
     def broken_by(self) -> str:
-        return f"{self.quoted} NOT IN ({_listed(self.values)})"
+        literals = [sql_text(v) if isinstance(v, str) else str(v) for v in self.values]
+        return f"{self.quoted} NOT IN ({', '.join(literals)})"
 
 
 class AllPresent(ColumnRule):
     """Each of these values occurs in some row."""
 
     rule: Literal["all_present"]
-    values: Annotated[list[int], Field(min_length=1)]
+    values: Annotated[list[StrictInt], Field(min_length=1)]
 
     def words(self) -> str:
         return f"must contain each of {_listed(self.values)}"
@@ -95,6 +103,8 @@ class AllPresent(ColumnRule):
 
 class Between(ColumnRule):
     """Every value present lies within the bounds, both included; an absent one does not bind."""
+
+    judges_rows: ClassVar[bool] = True
 
     rule: Literal["between"]
     min: int | None = None
@@ -122,6 +132,8 @@ class Between(ColumnRule):
 class Pattern(ColumnRule):
     """Every value present matches the whole regular expression (RE2 syntax)."""
 
+    judges_rows: ClassVar[bool] = True
+
     rule: Literal["pattern"]
     pattern: str
 
@@ -132,8 +144,19 @@ class Pattern(ColumnRule):
         return f"NOT regexp_full_match({self.as_text}, {sql_text(self.pattern)})"
 
 
+CALENDAR_HOUR = (
+    "(?:[0-9]{2}(?:(?:0[13578]|1[02])(?:0[1-9]|[12][0-9]|3[01])"
+    "|(?:0[469]|11)(?:0[1-9]|[12][0-9]|30)|02(?:0[1-9]|1[0-9]|2[0-8]))"
+    "|(?:[02468][048]|[13579][26])0229)(?:[01][0-9]|2[0-3])"
+)
+"""YYMMDDHH as an expression every engine knows; two digits of a year mean 1969 to 2068, in which
+every fourth year is a leap year."""
+
+
 class CalendarHour(ColumnRule):
     """Every value present reads YYMMDDHH and that hour is in the calendar."""
+
+    judges_rows: ClassVar[bool] = True
 
     rule: Literal["calendar_hour"]
 
@@ -141,8 +164,7 @@ class CalendarHour(ColumnRule):
         return "must be an hour of the calendar written YYMMDDHH"
 
     def broken_by(self) -> str:
-        parsed = f"try_strptime({self.as_text}, '%y%m%d%H')"
-        return f"{self.quoted} IS NOT NULL AND (length({self.as_text}) <> 8 OR {parsed} IS NULL)"
+        return f"NOT regexp_full_match({self.as_text}, {sql_text(CALENDAR_HOUR)})"
 
 
 class MissingShare(ColumnRule):
@@ -158,6 +180,20 @@ class MissingShare(ColumnRule):
         return f"{self.quoted} IS NULL"
 
 
+class Mean(ColumnRule):
+    """The mean of the values present lies within the bounds; of the label it is the click rate."""
+
+    rule: Literal["mean"]
+    min: float
+    max: float
+
+    def words(self) -> str:
+        return f"must have a mean between {self.min:g} and {self.max:g}"
+
+    def broken_by(self) -> None:
+        return None
+
+
 RULES: dict[str, type[Rule]] = {
     "row_count": RowCount,
     "not_missing": NotMissing,
@@ -167,10 +203,11 @@ RULES: dict[str, type[Rule]] = {
     "pattern": Pattern,
     "calendar_hour": CalendarHour,
     "missing_share": MissingShare,
+    "mean": Mean,
 }
 
-INTEGER_RULES = (OneOf, AllPresent, Between, CalendarHour)
-"""Rules that compare numbers and so need an integer column."""
+INTEGER_RULES = (AllPresent, Between, CalendarHour, Mean)
+"""Rules that compare numbers and so need an integer column; `one_of` has the type of its values."""
 
 
 def sql_text(text: str) -> str:
@@ -179,5 +216,5 @@ def sql_text(text: str) -> str:
     return f"('{quoted}')"
 
 
-def _listed(values: list[int]) -> str:
+def _listed(values: list[int] | list[str]) -> str:
     return ", ".join(str(value) for value in values)

@@ -66,8 +66,10 @@ class ClickHistory:
         return ids_BL
 
 
-def clicks_and_times(events: Path, contract: Contract) -> tuple[np.ndarray, np.ndarray]:
-    """(clicked_R, time_R) over all events; `time_R` is the position where the file is in order."""
+def clicks_and_times(
+    events: Path, contract: Contract, part_R: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """(clicked_R, time_R) over all events."""
     labels = [table[contract.label] for _, table in column_chunks(events, [contract.label])]
     label_R = pa.chunked_array([chunk for label in labels for chunk in label.chunks])
-    return label_R.fill_null(0).to_numpy() == 1, time_of_rows(events, contract)
+    return label_R.fill_null(0).to_numpy() == 1, time_of_rows(events, contract, part_R)

@@ -10,6 +10,7 @@ aside. A row has one entry, so it cannot be in two parts.
 """
 
 import hashlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,6 @@ from mutualctr.data.event_files import (
     event_files,
     num_rows,
     read_files_record,
-    row_groups,
 )
 from mutualctr.data.hashing import hash_integers, hash_texts
 from mutualctr.data.source import resolve_source
@@ -55,7 +55,7 @@ def split(
     not the one that was meant.
     """
     part_R = np.full(num_rows(events), TRAIN, dtype=np.uint8)
-    if set_aside is not None:
+    if set_aside is not None and len(set_aside):
         part_R[positions_of(events, set_aside)] = SET_ASIDE
     kept_K = np.flatnonzero(part_R != SET_ASIDE)
     if len(kept_K) < MIN_ROWS:
@@ -66,9 +66,9 @@ def split(
     if config.by == "random":
         part_R[kept_K] = parts_along(np.random.default_rng(config.seed).permutation(len(kept_K)))
     elif config.by == "hash":
-        part_R[kept_K] = parts_of_hashes(hash_of_rows(events, config.id)[kept_K])
+        part_R[kept_K] = parts_of_hashes(hash_of_rows(events, config.id, part_R)[kept_K])
     elif config.by == "time":
-        time_K = time_of_rows(events, contract)[kept_K]
+        time_K = time_of_rows(events, contract, part_R)[kept_K]
         part_R[kept_K] = parts_in_time(time_K, config.gap or 0)
     else:
         part_R[kept_K] = parts_of_files(events, config.files)[kept_K]
@@ -148,46 +148,53 @@ def parts_of_files(events: Path, files: SplitFiles) -> np.ndarray:
     return np.repeat(np.array([part_of[name] for name in ingested], np.uint8), rows)
 
 
-def hash_of_rows(events: Path, column: str | None) -> np.ndarray:
+def hash_of_rows(events: Path, column: str | None, part_R: np.ndarray) -> np.ndarray:
     """hash_R uint64 of a column's values, or of the `row` numbers where it is null.
 
     Raises DataError for a row without a value: it could not keep its part.
     """
     name = ROW_COLUMN if column is None else column
-    hashes = []
-    for group in row_groups(events):
-        values = group.read([name])[name].combine_chunks()
-        if values.null_count:
-            row = group.start + values.is_null().index(True).as_py() + 1
-            raise DataError(f"Row {row} has no {name}; split by a column that every row has.")
-        if isinstance(values, pa.DictionaryArray):
-            hash_U = hash_texts(values.dictionary)
-            hashes.append(hash_U[values.indices.to_numpy()])
+    problem = "split by a column that every row has"
+    hash_R = np.zeros(len(part_R), np.uint64)
+    for at_K, values in _kept_values(events, name, part_R, problem):
+        if pa.types.is_string(values.type):
+            coded = values.dictionary_encode()
+            hash_R[at_K] = hash_texts(coded.dictionary)[coded.indices.to_numpy()]
         else:
-            hashes.append(hash_integers(values.to_numpy()))
-    return np.concatenate(hashes)
+            hash_R[at_K] = hash_integers(values.to_numpy())
+    return hash_R
 
 
-def time_of_rows(events: Path, contract: Contract) -> np.ndarray:
+def time_of_rows(events: Path, contract: Contract, part_R: np.ndarray) -> np.ndarray:
     """time_R int64: the position where the file is in time order, else the column's number.
 
-    A column that the contract calls a calendar hour (YYMMDDHH) is counted in hours. Raises
-    DataError for a row without a time.
+    A column that the contract calls a calendar hour (YYMMDDHH) is counted in hours. Rows that are
+    set aside have time 0. Raises DataError for another row without a time.
     """
     if contract.time == ROW_COLUMN:
-        return np.arange(num_rows(events))
+        return np.arange(len(part_R))
     in_hours = any(
         rule.rule == "calendar_hour" and rule.column == contract.time
         for rule in contract.expectations
     )
-    times = []
-    for start, table in column_chunks(events, [contract.time]):
-        column = table[contract.time].combine_chunks()
-        if column.null_count:
-            row = start + column.is_null().index(True).as_py() + 1
-            raise DataError(f"Row {row} has no {contract.time}; no split or history can place it.")
-        times.append(hours_of(column) if in_hours else column.to_numpy())
-    return np.concatenate(times)
+    time_R = np.zeros(len(part_R), np.int64)
+    problem = "no split by time and no history can place it"
+    for at_K, values in _kept_values(events, contract.time, part_R, problem):
+        time_R[at_K] = hours_of(values) if in_hours else values.to_numpy()
+    return time_R
+
+
+def _kept_values(
+    events: Path, name: str, part_R: np.ndarray, problem: str
+) -> Iterator[tuple[np.ndarray, pa.Array]]:
+    """(positions, values) of the rows that are not set aside, which may hold anything."""
+    for start, table in column_chunks(events, [name]):
+        at_K = np.flatnonzero(part_R[start : start + table.num_rows] != SET_ASIDE)
+        values = table[name].combine_chunks().take(pa.array(at_K))
+        if values.null_count:
+            row = start + at_K[values.is_null().index(True).as_py()] + 1
+            raise DataError(f"Row {row} has no {name}; {problem}.")
+        yield at_K + start, values
 
 
 def positions_of(events: Path, rows: np.ndarray) -> np.ndarray:

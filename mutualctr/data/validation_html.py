@@ -4,7 +4,7 @@ from html import escape
 from itertools import groupby
 from string import Template
 
-from mutualctr.data.validation import Result, ValidationReport
+from mutualctr.data.verdict import Drift, FieldDrift, Result, ValidationReport
 
 SEVERITIES = ("critical", "warning", "info")
 
@@ -30,6 +30,7 @@ table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nu
 th { text-align: left; border-bottom: 1px solid #888; padding: 5px 10px; vertical-align: bottom; }
 td { padding: 6px 10px; border-bottom: 1px solid #ececec; vertical-align: top;
  overflow-wrap: anywhere; }
+.bar { display: inline-block; height: 9px; margin-right: 8px; background: #6f9bc4; }
 .number { text-align: right; white-space: nowrap; }
 .mark { white-space: nowrap; font-weight: 600; }
 .critical .mark { color: #b3261e; }
@@ -41,7 +42,9 @@ code { font: 13px/1.5 ui-monospace, Menlo, Consolas, monospace; }
 <h1>$title</h1>
 <div class="quiet">$subtitle</div>
 <p class="verdict $worst">$verdict</p>
+$aside
 $failed
+$drift
 <h2>Held</h2>
 $held
 </body>
@@ -52,13 +55,22 @@ $held
 def render_html(report: ValidationReport) -> str:
     """The report for people: what failed first, by severity, then what held."""
     failed = [result for severity in SEVERITIES for result in report.failed(severity)]
-    worst = failed[0].severity if failed else ""
+    worst = "critical" if report.verdict == "rejected" else ""
+    if report.verdict.startswith("accepted with"):
+        worst = "warning"
     return _PAGE.substitute(
         title=escape(f"Data of contract {report.contract}"),
-        subtitle=f"{report.rows:,} rows, {len(report.results)} expectations, every row checked",
+        subtitle=f"{report.rows:,} rows, {len(report.results)} expectations, every row checked"
+        + (
+            f"; compared with a snapshot of {report.drift.reference_rows:,} rows"
+            if report.drift
+            else ""
+        ),
         worst=worst,
         verdict=escape(_verdict(report)),
-        failed=_failed(failed, report.rows) if failed else "",
+        aside=_set_aside(report),
+        failed=_failed(failed, report) if failed else "",
+        drift=_drift(report.drift) if report.drift else "",
         held=_held(report),
     )
 
@@ -73,11 +85,58 @@ def _verdict(report: ValidationReport) -> str:
     return f"{verdict}: failed {', '.join(counts)}." if counts else f"{verdict}: everything held."
 
 
-def _failed(results: list[Result], rows: int) -> str:
+def _set_aside(report: ValidationReport) -> str:
+    if not report.set_aside and not report.malformed:
+        return ""
+    lines = report.rows + report.malformed
+    share = 100 * (report.set_aside + report.malformed) / lines
+    limit = "" if report.limit_percent is None else f", where {report.limit_percent:g} % is allowed"
+    return (
+        f"<h2>Set aside</h2>\n<p>{report.set_aside:,} rows break a critical rule and "
+        f"{report.malformed:,} lines could not be read: {share:.3g} % of {lines:,}{limit}. "
+        "<code>quarantine.parquet</code> has the rows with the rules that each breaks. "
+        "Rules about the table are judged by the rows that stay.</p>"
+    )
+
+
+def _drift(drift: Drift) -> str:
+    """What moved since the snapshot, the most moved column first."""
+    columns = sorted(drift.columns, key=lambda column: -column.psi)
+    widest = max((column.psi for column in columns), default=0.0) or 1.0
+    body = "\n".join(_drift_line(column, widest) for column in columns)
+    head = _head("Column", "PSI", "#Jensen–Shannon, bits", "#Unseen values", "#Missing then → now")
+    return (
+        "<h2>Drift</h2>\n"
+        f"<p>Click rate {100 * drift.click_rate_reference:.4g} % → {100 * drift.click_rate:.4g} %: "
+        f"a difference of {100 * drift.low:+.3g} to {100 * drift.high:+.3g} points "
+        f"(95 % interval).</p>\n"
+        f'<div class="wide"><table>{head}<tbody>\n{body}\n</tbody></table></div>'
+    )
+
+
+def _drift_line(column: FieldDrift, widest: float) -> str:
+    width = round(120 * column.psi / widest)
+    unseen = "–" if column.unseen_share is None else f"{100 * column.unseen_share:.2f} %"
+    return (
+        f'<tr><td>{escape(column.column)}</td><td><span class="bar" style="width:{width}px">'
+        f'</span>{column.psi:.4f}</td><td class="number">{column.jensen_shannon:.4f}</td>'
+        f'<td class="number">{unseen}</td><td class="number">'
+        f"{100 * column.missing_reference:.2f} → {100 * column.missing_now:.2f} %</td></tr>"
+    )
+
+
+def _answer(result: Result, report: ValidationReport) -> str:
+    """What was done about a failure that did not stop the run."""
+    answered = result.severity == "critical" and result not in report.stopping
+    return ",<br>set aside" if answered else ""
+
+
+def _failed(results: list[Result], report: ValidationReport) -> str:
     body = "\n".join(
-        f'<tr class="{result.severity}"><td class="mark">✗ {result.severity}</td>'
+        f'<tr class="{result.severity}"><td class="mark">✗ {result.severity}'
+        f"{_answer(result, report)}</td>"
         f"<td>{escape(result.column or 'the table')}</td>"
-        f'<td>{escape(result.words)}</td><td class="number">{_count(result, rows)}</td>'
+        f'<td>{escape(result.words)}</td><td class="number">{_count(result, report.rows)}</td>'
         f"<td>{_first_of_them(result)}</td></tr>"
         for result in results
     )

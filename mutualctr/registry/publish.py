@@ -10,7 +10,7 @@ from mutualctr.cohort import cohort_name
 from mutualctr.config import RunConfig
 from mutualctr.evaluation.curves import peer_figure
 from mutualctr.files import file_digest, folder_digest
-from mutualctr.reference import Blocks, Report
+from mutualctr.reference import Blocks, Report, Validation
 from mutualctr.registry.register import register_version
 from mutualctr.registry.tracking import Tracker
 from mutualctr.trained import Trained
@@ -23,6 +23,7 @@ def publish(
     tracker: Tracker,
     pipeline_run: str,
     config: RunConfig,
+    validation: Validation,
     blocks: Blocks,
     report: Report,
     trained: Sequence[Trained],
@@ -33,6 +34,7 @@ def publish(
     """
     numbers = json.loads((report.folder / "report.json").read_text(encoding="utf-8"))
     _describe_parent(tracker, config, report, numbers)
+    _attach_validation(tracker, validation)
     feature_folder = blocks.folder / "features"
     feature_digest = folder_digest(feature_folder)
     published = []
@@ -107,6 +109,17 @@ def _describe_parent(
     tracker.client.log_inputs(run_id, datasets=[DatasetInput(described)])
     for suffix in ("html", "md", "json"):
         tracker.client.log_artifact(run_id, str(report.folder / f"report.{suffix}"))
+
+
+def _attach_validation(tracker: Tracker, validation: Validation) -> None:
+    """The contract's verdict, drift included, and the snapshot for later runs."""
+    tracker.log_metrics(
+        tracker.parent_run_id,
+        {"data_warnings": validation.warnings, "data_rows_set_aside": validation.set_aside},
+    )
+    for name in ("validation.html", "validation.json", "snapshot.json"):
+        path = str(validation.folder / name)
+        tracker.client.log_artifact(tracker.parent_run_id, path, "validation")
 
 
 def _child_of_this_run(

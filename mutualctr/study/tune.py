@@ -184,7 +184,7 @@ def ready_config(config: TuneConfig, tuned: Tuned) -> str:
         f"# Dev AUC of the mean peer: pretrained {tuned.pretrained_dev_auc:.5f}, "
         f"control {tuned.control_dev_auc:.5f}, mutual {tuned.dev_auc:.5f}.\n"
     )
-    content = {"run_name": "tuned-{date}-{time}", "enable_cache": True, "parameters": parameters}
+    content = {"run_name": "tuned-{date}-{time}", "parameters": parameters}
     return head + yaml.safe_dump(content, sort_keys=False)
 
 

@@ -8,9 +8,12 @@ import safetensors.torch
 
 from models.base import ClickModel
 from models.registry import build
+from models.sequence import Sequence
 from mutualctr.closed import Closed
 from mutualctr.config import NetworkConfig
+from mutualctr.errors import ConfigError
 from mutualctr.files import replacing
+from mutualctr.reference import Blocks
 
 WEIGHTS = "weights.safetensors"
 CARD = "checkpoint.json"
@@ -26,22 +29,39 @@ class Checkpoint(Closed):
     seed: int
     """Seed of the initialisation and of the pretraining order."""
     network: NetworkConfig
+    sequences: tuple[Sequence, ...] = ()
+    """Where sequences lie among the columns of ids; of use to architectures that read them."""
     num_ids: int
     num_fields: int
     curve: list[dict[str, float]]
     """One record per epoch of the phase that made these weights."""
 
     def build_model(self) -> ClickModel:
-        """A fresh model of this shape; the caller seeds torch."""
-        return build(
-            self.architecture,
-            num_ids=self.num_ids,
-            num_fields=self.num_fields,
-            embedding_dim=self.network.embedding_dim,
-            hidden=self.network.hidden,
-            dropout=self.network.dropout,
-            **self.options,
-        )
+        """A fresh model of this shape; the caller seeds torch.
+
+        Raises ConfigError where the architecture cannot be built for this network and data.
+        """
+        try:
+            return build(
+                self.architecture,
+                num_ids=self.num_ids,
+                num_fields=self.num_fields,
+                embedding_dim=self.network.embedding_dim,
+                hidden=self.network.hidden,
+                dropout=self.network.dropout,
+                sequences=self.sequences,
+                **self.options,
+            )
+        except ValueError as error:
+            raise ConfigError(f"peer {self.architecture}: {error}") from error
+
+
+def sequences_of(blocks: Blocks) -> tuple[Sequence, ...]:
+    """Where the blocks' sequences lie, as models are told."""
+    return tuple(
+        Sequence(layout.start, layout.length, layout.target, layout.padding_id)
+        for layout in blocks.sequences
+    )
 
 
 def save(folder: Path, checkpoint: Checkpoint, model: ClickModel) -> None:

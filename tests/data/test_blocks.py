@@ -32,9 +32,6 @@ CONTRACT = Contract(
         {"name": "item", "column": "item", "transform": "category"},
         {"name": "price", "column": "price", "transform": "log_squared"},
         {"name": "size", "column": "price", "transform": "log"},
-    ],
-    alternatives={},
-    sequences=[
         {
             "name": "seen",
             "transform": "sequence",
@@ -45,6 +42,7 @@ CONTRACT = Contract(
         },
         {"name": "clicked", "transform": "sequence", "of": "item", "user": "user", "length": 2},
     ],
+    alternatives={},
 )
 TYPES = {column.name: column.type for column in CONTRACT.columns}
 ITEMS = st.none() | st.sampled_from(["a", "b", "c", "é"])
@@ -70,7 +68,7 @@ def table_of(rows):
 
 def encode(folder, table, part_R, min_count, row_group_size, contract=CONTRACT):
     events = write_events(folder, table, row_group_size)
-    chosen, sequences = contract.features(None), contract.sequences
+    chosen, sequences = contract.features(None), contract.sequences(None)
     types = {column.name: column.type for column in contract.columns}
     columns = coded.read_coded(events, part_R, features.raw_columns(chosen, sequences))
     feature_map = features.fit(columns, chosen, sequences, types, min_count)

@@ -1,15 +1,26 @@
 """Sequences by hand: order, truncation, padding, no look at the same time or a later part."""
 
+import os
+from collections import defaultdict
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from test_blocks import CONTRACT, encode, table_of
 
+from mutualctr.config import SplitConfig
 from mutualctr.data import features
-from mutualctr.data.contract import Sequence
+from mutualctr.data.blocks import open_block, write_blocks
+from mutualctr.data.coded import read_coded
+from mutualctr.data.contract import Sequence, load_contract
+from mutualctr.data.events import ingest
 from mutualctr.data.layout import PADDING, RARE
+from mutualctr.data.origin import find_source
 from mutualctr.data.sequences import ClickHistory, last_items
+from mutualctr.data.split import read_parts, split
 from mutualctr.errors import DataError
 
 
@@ -101,3 +112,40 @@ def test_padding_ids_start_at_the_field_s_offset():
     feature_map = features.FeatureMap((first, item), 1, (sequence,))
     (layout,) = feature_map.sequences
     assert (layout.target, layout.start, layout.padding_id) == (1, 2, 5)
+
+
+def test_on_movielens_every_history_is_the_naive_one(tmp_path):
+    path = Path(os.environ.get("MUTUALCTR_DATA", "../shared/data")) / "movielens_100k/ml-100k.inter.gz"
+    if not path.exists():
+        pytest.skip("the sample movielens_100k is not on this machine")
+    contract = load_contract("movielens_100k")
+    for step in ("events", "split", "blocks"):
+        (tmp_path / step).mkdir()
+    ingest(find_source(str(path), contract, None), contract, tmp_path / "events")
+    events = tmp_path / "events" / "files"
+    split(events, contract, SplitConfig(by="time"), tmp_path / "split")
+    part_R = read_parts(tmp_path / "split")
+    chosen, sequences = contract.features("history"), contract.sequences("history")
+    coded = read_coded(events, part_R, features.raw_columns(chosen, sequences))
+    types = {column.name: column.type for column in contract.columns}
+    feature_map = features.fit(coded, chosen, sequences, types, 1)
+    write_blocks(events, coded, part_R, feature_map, contract, tmp_path / "blocks")
+    raw = pq.read_table(events, columns=["user_id", "item_id", "timestamp", "click"]).to_pydict()
+    users, items, times, clicks = raw.values()
+    (layout,) = feature_map.sequences
+    item = feature_map.fields[layout.target]
+    by_user = defaultdict(list)
+    for row in np.argsort(times, kind="stable").tolist():
+        by_user[users[row]].append(row)
+    for part in ("train", "test"):
+        block = open_block(tmp_path / "blocks", part)
+        for at in range(0, block.rows, 997):
+            row = int(block.row_R[at]) - 1
+            liked = [
+                items[r]
+                for r in by_user[users[row]]
+                if times[r] < times[row] and clicks[r] and part_R[r] <= part_R[row]
+            ][-20:]
+            ids = item.local_ids(pa.array(liked, pa.int64())) + layout.padding_id
+            expected = [layout.padding_id] * (20 - len(liked)) + ids.tolist()
+            assert block.ids_RF[at, layout.start :].tolist() == expected

@@ -84,7 +84,7 @@ def run(tracking_uri, tmp_path, monkeypatch):
         (tmp_path / "run.yaml").write_text(yaml.safe_dump(content))
         result = CliRunner().invoke(cli, ["pipeline", "run", "dml_finetune", "-c", "run.yaml"])
         assert result.exit_code == 1, result.output
-        assert not (tmp_path / "outputs").exists()
+        assert not (tmp_path / "outputs" / "latest").exists()
         assert len(client.search_model_versions()) == before
         last = result.output.strip().splitlines()[-1]
         assert last.startswith("Error: "), result.output

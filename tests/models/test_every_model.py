@@ -9,19 +9,23 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from models.base import ClickModel
 from models.registry import ARCHITECTURES, Option, build, options_of
+from models.sequence import Sequence
 
 ROWS, FIELDS, IDS = 32, 6, 192
-COUNTS = (1, 2, 3)
+PER_FIELD = IDS // FIELDS
+# For architectures that read sequences the last three columns are places of items.
+SEQUENCE = Sequence(start=3, length=3, target=2, padding_id=3 * PER_FIELD)
+COUNTS = {"heads": (1, 2, 4)}  # heads must divide the last hidden layer
 
 
-def values(option: Option) -> tuple:
-    return option.choices or COUNTS
+def values(name: str, option: Option) -> tuple:
+    return option.choices or COUNTS.get(name, (1, 2, 3))
 
 
 CASES = [
     (architecture, dict(zip(options_of(architecture), chosen, strict=True)))
     for architecture in ARCHITECTURES
-    for chosen in product(*map(values, options_of(architecture).values()))
+    for chosen in product(*(values(*option) for option in options_of(architecture).items()))
 ]
 every_model = pytest.mark.parametrize(
     ("architecture", "options"), CASES, ids=["-".join(map(str, [a, *o.values()])) for a, o in CASES]
@@ -37,6 +41,7 @@ def fresh(architecture: str, options: dict, seed: int = 0) -> ClickModel:
         embedding_dim=4,
         hidden=(16, 8),
         dropout=0.0,
+        sequences=(SEQUENCE,),
         **options,
     )
 
@@ -45,16 +50,19 @@ def grown(architecture: str, options: dict) -> ClickModel:
     """A model whose table has the size of a trained one, so that no signal is lost in rounding."""
     model = fresh(architecture, options)
     torch.nn.init.normal_(model.table, std=0.5)
+    with torch.no_grad():
+        model.table[SEQUENCE.padding_id] = 0.0
     return model
 
 
 def batch() -> tuple[torch.Tensor, torch.Tensor]:
-    """ids_BF with each field in its own range of the table, label_B."""
+    """ids_BF with each field in its own range of the table, some places empty; label_B."""
     generator = torch.Generator().manual_seed(1)
-    per_field = IDS // FIELDS
-    ids_BF = torch.randint(per_field, (ROWS, FIELDS), generator=generator)
+    ids_BF = torch.randint(PER_FIELD, (ROWS, FIELDS), generator=generator)
     label_B = torch.randint(2, (ROWS,), generator=generator).float()
-    return ids_BF + per_field * torch.arange(FIELDS), label_B
+    ids_BF += PER_FIELD * torch.arange(FIELDS)
+    ids_BF[:4, SEQUENCE.start] = SEQUENCE.padding_id
+    return ids_BF, label_B
 
 
 def test_the_matrix_visits_every_architecture_and_option_value():
@@ -63,7 +71,15 @@ def test_the_matrix_visits_every_architecture_and_option_value():
         "dcn": 3,
         "pnn": 2,
         "fibinet": 9,
+        "widedeep": 1,
+        "xdeepfm": 9,
+        "dcnv2": 3,
+        "autoint": 9,
+        "finalmlp": 6,
+        "din": 1,
+        "dien": 1,
     }
+    assert len(ARCHITECTURES) == 11
 
 
 @every_model
@@ -135,7 +151,8 @@ def test_the_seed_decides_every_weight(architecture, options):
     one, same, other = (fresh(architecture, options, seed).state_dict() for seed in (3, 3, 4))
     for name in one:
         assert torch.equal(one[name], same[name]), name
-        assert name.endswith("bias") or not torch.equal(one[name], other[name]), name
+        assert not_decayed(name) or not torch.equal(one[name], other[name]), name
+        assert not not_decayed(name) or one[name].unique().numel() == 1, name
         assert not name.endswith("bias") or one[name].count_nonzero() == 0, name
 
 
@@ -146,8 +163,12 @@ def test_parameters_fall_into_table_weights_and_biases(architecture, options):
     assert named.pop("embedding.weight") is model.table
     assert ids_of(named.values()) == ids_of(model.dense_parameters())
     # By name here and by shape in the code, so that one keeps the other honest.
-    weights = [parameter for name, parameter in named.items() if not name.endswith("bias")]
+    weights = [parameter for name, parameter in named.items() if not not_decayed(name)]
     assert ids_of(weights) == ids_of(model.dense_weights())
+
+
+def not_decayed(name: str) -> bool:
+    return name.endswith(("bias", "slope"))
 
 
 def ids_of(parameters) -> list[int]:

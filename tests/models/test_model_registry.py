@@ -2,7 +2,9 @@
 
 import pytest
 
-from models.registry import ARCHITECTURES, Option, build, options_of
+from models.registry import ARCHITECTURES, Option, build, options_of, reads_sequences
+from models.sequence import Sequence
+from mutualctr.config import PeerConfig
 
 COMMON = {"num_ids": 8, "num_fields": 4, "embedding_dim": 2, "hidden": (3,), "dropout": 0.0}
 
@@ -16,16 +18,48 @@ def test_options_are_what_the_constructors_say():
             "bilinear": Option(choices=("all", "each", "interaction"), default="interaction"),
             "reduction": Option(choices=(), default=3),
         },
+        "widedeep": {},
+        "xdeepfm": {
+            "cin_layers": Option(choices=(), default=3),
+            "cin_maps": Option(choices=(), default=16),
+        },
+        "dcnv2": {"cross_layers": Option(choices=(), default=3)},
+        "autoint": {
+            "attention_layers": Option(choices=(), default=3),
+            "heads": Option(choices=(), default=2),
+        },
+        "finalmlp": {
+            "context": Option(choices=("learned", "leading_fields"), default="learned"),
+            "heads": Option(choices=(), default=1),
+        },
+        "din": {},
+        "dien": {},
     }
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_builds_the_class_it_names_with_its_defaults(architecture):
-    assert type(build(architecture, **COMMON)) is ARCHITECTURES[architecture]
+    model = build(architecture, **COMMON, sequences=(Sequence(2, 2, 1, 2),))
+    assert type(model) is ARCHITECTURES[architecture]
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_is_a_peer_to_configure(architecture):
+    options = {name: option.default for name, option in options_of(architecture).items()}
+    assert PeerConfig(architecture=architecture, seed=0, options=options).options == options
 
 
 def test_options_reach_the_model():
     assert len(build("dcn", **COMMON, cross_layers=5).cross) == 5
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_only_a_reader_of_sequences_asks_for_one(architecture):
+    if reads_sequences(architecture):
+        with pytest.raises(ValueError, match=f"{architecture} reads sequences and the data has"):
+            build(architecture, **COMMON)
+    else:
+        build(architecture, **COMMON)
 
 
 @pytest.mark.parametrize(

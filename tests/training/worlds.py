@@ -2,12 +2,16 @@
 
 import numpy as np
 
+from models.sequence import Sequence
 from mutualctr.config import FinetuneConfig, OptimizerConfig, PretrainConfig
 from mutualctr.data.blocks import Block
 from mutualctr.training.loop import Progress
 
 SIZES = (7, 30, 11)
 NUM_IDS = sum(SIZES)
+# For architectures that read sequences: two places, about the first field; the padding is the
+# first id of the second field, so that some rows have none, one or two items.
+SEQUENCES = (Sequence(start=1, length=2, target=0, padding_id=SIZES[0]),)
 SILENT = Progress(report=lambda rows: None, record=lambda peer, point: None)
 
 

@@ -1,0 +1,41 @@
+"""Setting rows aside: quarantine.parquet holds each bad row with the rules it breaks.
+
+Its columns are those of the events, then `broken_rules`: one {column, rule} for every critical
+rule about single rows that the row breaks, in the order of the contract.
+"""
+
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+from mutualctr.data.contract import BROKEN_COLUMN, ROW_COLUMN, Contract
+from mutualctr.data.event_sql import select_events, view_of
+from mutualctr.data.rules import Rule, sql_text
+from mutualctr.files import replacing
+
+QUARANTINE_FILE = "quarantine.parquet"
+
+
+def set_aside(events: Path, contract: Contract, target: Path) -> int:
+    """Write the rows that break a critical rule about single rows; returns how many."""
+    broken = ", ".join(_broken(rule) for rule in row_rules(contract))
+    query = (
+        f'SELECT *, list_filter([{broken}], rule -> rule IS NOT NULL) AS "{BROKEN_COLUMN}" '
+        "FROM events WHERE "
+        + " OR ".join(f"({rule.broken_by()})" for rule in row_rules(contract))
+        + f' ORDER BY "{ROW_COLUMN}"'
+    )
+    with replacing(target) as temporary, view_of(select_events(events)) as connection:
+        quoted_path = str(temporary).replace("'", "''")
+        connection.execute(f"COPY ({query}) TO '{quoted_path}' (FORMAT parquet)")
+    return pq.read_metadata(target).num_rows
+
+
+def row_rules(contract: Contract) -> list[Rule]:
+    """The contract's critical rules about single rows."""
+    return [r for r in contract.expectations if r.severity == "critical" and r.judges_rows]
+
+
+def _broken(rule: Rule) -> str:
+    named = f"{{'column': {sql_text(rule.column)}, 'rule': {sql_text(rule.words())}}}"
+    return f"CASE WHEN {rule.broken_by()} THEN {named} END"

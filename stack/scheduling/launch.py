@@ -1,0 +1,88 @@
+"""One firing: `zenml pipeline run` in a process of its own, compiled anew.
+
+Never the frozen snapshot: the source's fingerprint is taken when a run is compiled, so a frozen
+one would find yesterday's cache and train on yesterday's clicks.
+"""
+
+import logging
+import os
+import subprocess
+import sys
+from datetime import datetime
+from pathlib import Path
+
+import yaml
+
+from mutualctr.errors import StackError
+from mutualctr.files import replacing
+from stack.process import identity
+from stack.scheduling.scheduler import Job
+from stack.scheduling.store import ORIGIN, changed_since, home, snapshot_of
+
+KEPT_LOGS = 60
+"""Output files per schedule; older ones go when a run starts."""
+
+logger = logging.getLogger("mutualctr.scheduler")
+
+
+class PipelineProcess:
+    """A pipeline run under way."""
+
+    def __init__(self, child: subprocess.Popen[bytes], log: Path) -> None:
+        self._child = child
+        self._log = log
+        self.process = identity(child.pid)
+
+    def code(self) -> int | None:
+        """Exit code, None while it is going on."""
+        return self._child.poll()
+
+    def where(self) -> str:
+        """The file with its output."""
+        return str(self._log)
+
+
+def launch(job: Job, due: datetime) -> PipelineProcess:
+    """Start the pipeline; its output goes to a file named by the due time.
+
+    It gets a process group of its own: a Ctrl-C meant for the scheduler does not reach it.
+    """
+    command, working_directory = firing(job.schedule, job.name)
+    folder = home() / job.schedule
+    log = folder / f"{due:%Y%m%dT%H%M%SZ}.log"
+    for old in sorted(folder.glob("*.log"))[: -(KEPT_LOGS - 1)]:
+        old.unlink()
+    with log.open("ab") as output:
+        child = subprocess.Popen(
+            command,
+            cwd=working_directory,
+            env=os.environ | {"ZENML_LOGGING_COLORS_DISABLED": "true"},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    return PipelineProcess(child, log)
+
+
+def firing(schedule: str, name: str) -> tuple[list[str], Path]:
+    """The command of one run and where to run it: the stored configuration, on its own stack.
+
+    Raises ConfigError for a schedule without one, StackError where its stack is gone.
+    """
+    snapshot = snapshot_of(schedule)
+    origin = snapshot.pipeline_configuration.extra[ORIGIN]
+    if sentence := changed_since(origin):
+        logger.warning("%s: %s", name, sentence)
+    if snapshot.stack is None:
+        raise StackError(f"The stack that schedule `{name}` was made on is gone; make it anew.")
+    content = origin["content"]
+    content = content | {"tags": [*(content.get("tags") or []), f"schedule-{name}"]}
+    config = home() / schedule / "run.yaml"
+    config.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(config) as temporary:
+        temporary.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+    # The door has the pipeline's name: `zenml pipeline run dml_finetune`.
+    arguments = [snapshot.pipeline.name, "-c", str(config), "-s", str(snapshot.stack.id)]
+    zenml = Path(sys.executable).with_name("zenml")
+    return [str(zenml), "pipeline", "run", *arguments], Path(origin["working_directory"])

@@ -1,0 +1,48 @@
+"""A pipeline of one step that does what a file tells it."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+from zenml import step
+
+from mutualctr.config import RunConfig
+from stack.pipeline import DEFAULT_CONFIG, ConfiguredPipeline
+
+ORDERS = Path("orders")
+"""`fail` or `sleep`; nothing to do where there is none."""
+
+
+@step(enable_cache=False)
+def obey() -> None:
+    """Fail, sleep for a minute, or neither."""
+    order = ORDERS.read_text() if ORDERS.exists() else ""
+    if order == "fail":
+        raise RuntimeError("told to fail")
+    if order == "sleep":
+        print("asleep", flush=True)
+        time.sleep(60)
+
+
+def wire(
+    data: dict[str, Any],
+    split_rows: dict[str, Any],
+    features: dict[str, Any],
+    network: dict[str, Any],
+    peers: list[dict[str, Any]],
+    groups: int,
+    optimizer: dict[str, Any],
+    pretraining: dict[str, Any],
+    finetuning: dict[str, Any],
+    snapshots: dict[str, Any],
+    registry: dict[str, Any],
+) -> None:
+    """Only the step."""
+    obey()
+
+
+def show_nothing(run: Any) -> None:
+    """There is no report."""
+
+
+tiny = ConfiguredPipeline("tiny", wire, RunConfig, DEFAULT_CONFIG, show_nothing)
