@@ -2,6 +2,7 @@
 # make test   everything the tests need, then the tests
 # make ui     MLflow's pages on loopback, and ZenML's where its server is installed
 # make bench-serve   how long the served champion takes to answer
+# make bench-data [ROWS=n]   how fast data are prepared, beside others; with ROWS, how that scales
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -9,7 +10,7 @@ export ZENML_ANALYTICS_OPT_IN ?= false
 export GX_ANALYTICS_ENABLED ?= false
 export MLFLOW_DISABLE_TELEMETRY ?= true
 
-.PHONY: run setup test ui check lock bench-serve
+.PHONY: run setup test ui check lock bench-data bench-serve
 
 run: setup
 	PATH="$(CURDIR)/$(BIN):$$PATH" zenml pipeline run dml_finetune
@@ -25,6 +26,20 @@ ui: setup
 
 bench-serve: setup
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python benchmarks/bench_serve.py
+
+ifdef ROWS
+bench-data: $(VENV)/base.done
+	OMP_NUM_THREADS=2 $(BIN)/python -m benchmarks.data --scale-rows $(ROWS)
+else
+bench-data: $(VENV)/base.done build/venv-fuxictr/done
+	OMP_NUM_THREADS=2 $(BIN)/python -m benchmarks.data
+endif
+
+# FuxiCTR has an environment of its own: it needs an older Polars.
+build/venv-fuxictr/done:
+	rm -rf build/venv-fuxictr && $(PYTHON) -m venv build/venv-fuxictr
+	build/venv-fuxictr/bin/pip install --disable-pip-version-check -q torch==2.13.0 'polars<2' fuxictr==2.3.10
+	touch $@
 
 check: $(VENV)/dev.done
 	$(BIN)/ruff check .

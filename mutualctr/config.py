@@ -70,11 +70,45 @@ class DataConfig(Closed):
         return self
 
 
-class SplitConfig(Closed):
-    """Train 80 %, dev 10 %, test 10 % of the rows."""
+class SplitFile(Closed):
+    """One part that was published as a file of its own."""
 
-    by: Literal["random", "time"]
-    seed: int
+    path: str
+    """Absolute, or relative to the data folder, as in `source`."""
+    md5: str = Field(pattern="^[0-9a-f]{32}$")
+
+
+class SplitFiles(Closed):
+    """The three of them; `source` names the folder that holds them and no other file."""
+
+    train: SplitFile
+    dev: SplitFile
+    test: SplitFile
+
+
+class SplitConfig(Closed):
+    """Train 80 %, dev 10 %, test 10 % of the rows, or three given files."""
+
+    by: Literal["random", "hash", "time", "files"]
+    seed: int | None = None
+    """Of the random permutation; null for every other split."""
+    id: str | None = None
+    """For `hash`: the column that names a row; null takes the number of the row."""
+    gap: int | None = Field(default=None, ge=1)
+    """For `time`: rows of different parts lie more than this apart, in the units of the contract's
+    time (rows, where the file is in time order); null leaves no gap."""
+    files: SplitFiles | None = None
+    """For `files`."""
+
+    @model_validator(mode="after")
+    def _keys_of_its_kind(self) -> "SplitConfig":
+        needed = {"random": "seed", "files": "files"}.get(self.by)
+        if needed is not None and getattr(self, needed) is None:
+            raise ValueError(f"a split by {self.by} needs `{needed}`.")
+        for key, kind in {"seed": "random", "id": "hash", "gap": "time", "files": "files"}.items():
+            if self.by != kind and getattr(self, key) is not None:
+                raise ValueError(f"`{key}` belongs to a split by {kind}, not by {self.by}.")
+        return self
 
 
 class FeatureConfig(Closed):

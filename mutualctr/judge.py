@@ -78,7 +78,9 @@ def _baseline(
             for start, table in column_chunks(events.files, [feature.column]):
                 chosen = pa.array(part_R[start : start + table.num_rows] == part)
                 column = table[feature.column].filter(chosen).combine_chunks().dictionary_encode()
-                token_U = TRANSFORMS[feature.transform](column.dictionary)
+                # Quantiles are fitted; the baseline, which has no part in that, takes logarithms.
+                transform = "log" if feature.transform == "quantile" else feature.transform
+                token_U = TRANSFORMS[transform](column.dictionary)
                 chunks.append(token_U.take(column.indices))
             yield feature.name, pa.chunked_array(chunks, pa.string())
 

@@ -10,6 +10,7 @@ from typing import Any, Self
 import numpy as np
 
 from mutualctr.closed import Closed
+from mutualctr.data.layout import SequenceLayout
 from mutualctr.files import folder_digest
 
 
@@ -72,6 +73,8 @@ class Split(Reference):
     train_rows: int
     dev_rows: int
     test_rows: int
+    set_aside_rows: int
+    """In no part: quarantined, or within the gap of a split by time."""
 
 
 class Blocks(Reference):
@@ -80,6 +83,8 @@ class Blocks(Reference):
     train_rows: int
     num_ids: int
     num_fields: int
+    """Columns of ids: the plain fields, then every place of every sequence."""
+    sequences: tuple[SequenceLayout, ...] = ()
 
 
 class Models(Reference):

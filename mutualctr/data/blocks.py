@@ -6,16 +6,22 @@ blocks/train/row.npy    int64 [rows]      line of the source file the row came f
 blocks/features/        the feature map that made the ids (features.json, vocabulary.csv)
 """
 
+import os
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.lib.format import open_memmap
 
-from mutualctr.data.contract import Contract
-from mutualctr.data.event_files import column_chunks
-from mutualctr.data.features import FeatureMap
-from mutualctr.data.split import PARTS, SET_ASIDE
+from mutualctr.data.coded import CodedEvents
+from mutualctr.data.contract import ROW_COLUMN, Contract, Sequence
+from mutualctr.data.features import FeatureMap, item_ids
+from mutualctr.data.in_threads import in_threads
+from mutualctr.data.layout import MISSING, PADDING, SequenceLayout
+from mutualctr.data.sequences import ClickHistory, clicks_and_times, last_items
+from mutualctr.data.split import PARTS
 
 
 @dataclass(frozen=True)
@@ -32,39 +38,48 @@ class Block:
 
 
 def write_blocks(
-    events: Path, part_R: np.ndarray, feature_map: FeatureMap, contract: Contract, folder: Path
+    events: Path,
+    coded: CodedEvents,
+    part_R: np.ndarray,
+    feature_map: FeatureMap,
+    contract: Contract,
+    folder: Path,
 ) -> None:
     """Encode every row of the events into the block of its part, one row group at a time.
 
-    Rows that were set aside are dropped before anything reads their values.
+    Rows that the split set aside are in no block.
     """
-    rows = np.bincount(part_R[part_R != SET_ASIDE], minlength=len(PARTS)).tolist()
-    outputs = [
-        _create(folder / name, n, len(feature_map.fields))
-        for name, n in zip(PARTS, rows, strict=True)
-    ]
-    written = [0] * len(PARTS)
-    feature_columns = [field.feature.column for field in feature_map.fields]
-    columns = list(dict.fromkeys([contract.label, "row", *feature_columns]))
-    for start, table in column_chunks(events, columns):
-        part_B = part_R[start : start + table.num_rows]
-        if (part_B == SET_ASIDE).any():
-            table = table.filter(part_B != SET_ASIDE)
-            part_B = part_B[part_B != SET_ASIDE]
-        ids_BF = feature_map.encode_table(table)
-        label_B = table[contract.label].to_numpy()
-        row_B = table["row"].to_numpy()
-        for part, block in enumerate(outputs):
-            chosen = np.flatnonzero(part_B == part)
-            here = slice(written[part], written[part] + len(chosen))
-            block.ids_RF[here] = ids_BF[chosen]
-            block.label_R[here] = label_B[chosen]
-            block.row_R[here] = row_B[chosen]
-            written[part] += len(chosen)
-    assert written == rows
-    for block in outputs:
-        for array in (block.ids_RF, block.label_R, block.row_R):
-            array.flush()
+    encoders = _encoders(events, coded, part_R, feature_map, contract)
+    part_GB = [part_R[group.start : group.start + group.rows] for group in coded.groups]
+    rows_GP = np.array([[np.sum(part_B == p) for p in range(len(PARTS))] for part_B in part_GB])
+    start_GP = np.cumsum(rows_GP, axis=0) - rows_GP
+    with ExitStack() as stack:
+        outputs = [
+            stack.enter_context(_Output(folder / name, int(rows), feature_map.num_fields))
+            for name, rows in zip(PARTS, rows_GP.sum(axis=0), strict=True)
+        ]
+
+        def write(number: int) -> None:
+            group = coded.groups[number]
+            ids_FB = np.empty((feature_map.num_fields, group.rows), np.int32)
+            for encode in encoders:
+                encode(number, ids_FB)
+            ids_BF = np.ascontiguousarray(ids_FB.T)
+            table = group.read([contract.label, ROW_COLUMN])
+            label_B = table[contract.label].fill_null(MISSING_LABEL).to_numpy()
+            row_B = table[ROW_COLUMN].to_numpy()
+            for part, output in enumerate(outputs):
+                chosen = np.flatnonzero(part_GB[number] == part)
+                assert (label_B[chosen] != MISSING_LABEL).all(), (
+                    "validation lets no label be missing"
+                )
+                rows = (np.take(x_B, chosen, axis=0) for x_B in (ids_BF, label_B, row_B))
+                output.write(start_GP[number, part], *rows)
+
+        in_threads(write, range(len(coded.groups)))
+
+
+MISSING_LABEL = 255
 
 
 def open_block(folder: Path, part: str) -> Block:
@@ -76,15 +91,129 @@ def open_block(folder: Path, part: str) -> Block:
     return Block(*arrays)
 
 
-def _create(folder: Path, rows: int, fields: int) -> Block:
-    folder.mkdir(parents=True)
-    shapes = {
-        "ids": (np.int32, (rows, fields)),
-        "label": (np.uint8, (rows,)),
-        "row": (np.int64, (rows,)),
-    }
-    arrays = (
-        open_memmap(folder / f"{name}.npy", mode="w+", dtype=dtype, shape=shape)
-        for name, (dtype, shape) in shapes.items()
+Encoder = Callable[[int, np.ndarray], None]
+"""Fills its rows of ids_FB for the row group of that number."""
+
+
+def _encoders(
+    events: Path,
+    coded: CodedEvents,
+    part_R: np.ndarray,
+    feature_map: FeatureMap,
+    contract: Contract,
+) -> list[Encoder]:
+    encoders = [_plain_fields(coded, feature_map)]
+    for sequence, layout in zip(feature_map.sequence_features, feature_map.sequences, strict=True):
+        if sequence.columns is not None:
+            encoders.append(_item_columns(coded, feature_map, sequence, layout))
+        else:
+            history = _history(events, coded, part_R, feature_map, contract, sequence, layout)
+            encoders.append(_clicked_before(coded, history, layout))
+    return encoders
+
+
+def _plain_fields(coded: CodedEvents, feature_map: FeatureMap) -> Encoder:
+    columns = [field.feature.column for field in feature_map.fields]
+
+    def ids_of_values(f: int) -> np.ndarray:
+        """Id in the one table of each of the column's values, then that of missing."""
+        local_V = feature_map.fields[f].ids_of(coded.columns[columns[f]].values_V)
+        return np.append(local_V, np.int32(MISSING)) + feature_map.offset_F[f]
+
+    id_FV = in_threads(ids_of_values, range(len(columns)))
+
+    def encode(number: int, ids_FB: np.ndarray) -> None:
+        for f, code_B in enumerate(coded.codes(number, columns)):
+            id_U = id_FV[f][coded.columns[columns[f]].position_GU[number]]
+            np.take(id_U, code_B, out=ids_FB[f], mode="clip")
+
+    return encode
+
+
+def _item_columns(
+    coded: CodedEvents, feature_map: FeatureMap, sequence: Sequence, layout: SequenceLayout
+) -> Encoder:
+    field = feature_map.fields[layout.target]
+    id_CV = [item_ids(field, sequence, coded.columns[name].values_V) for name in sequence.columns]
+
+    def encode(number: int, ids_FB: np.ndarray) -> None:
+        items_CB = [
+            coded.lookup(number, name, id_V, PADDING)
+            for name, id_V in zip(sequence.columns, id_CV, strict=True)
+        ]
+        ids_BL = last_items(np.stack(items_CB, axis=1), layout.length)
+        ids_FB[layout.start : layout.start + layout.length] = (ids_BL + layout.padding_id).T
+
+    return encode
+
+
+def _clicked_before(coded: CodedEvents, history: ClickHistory, layout: SequenceLayout) -> Encoder:
+    def encode(number: int, ids_FB: np.ndarray) -> None:
+        group = coded.groups[number]
+        ids_BL = history.last(slice(group.start, group.start + group.rows), layout.length)
+        ids_FB[layout.start : layout.start + layout.length] = (ids_BL + layout.padding_id).T
+
+    return encode
+
+
+def _history(
+    events: Path,
+    coded: CodedEvents,
+    part_R: np.ndarray,
+    feature_map: FeatureMap,
+    contract: Contract,
+    sequence: Sequence,
+    layout: SequenceLayout,
+) -> ClickHistory:
+    field = feature_map.fields[layout.target]
+    item_V = field.ids_of(coded.columns[field.feature.column].values_V)
+    user_V = np.arange(len(coded.columns[sequence.user].values_V))
+
+    def of_all_rows(name: str, of_value_V: np.ndarray, missing: int) -> np.ndarray:
+        numbers = range(len(coded.groups))
+        return np.concatenate([coded.lookup(n, name, of_value_V, missing) for n in numbers])
+
+    clicked_R, time_R = clicks_and_times(events, contract, part_R)
+    return ClickHistory(
+        user_R=of_all_rows(sequence.user, user_V, -1),
+        time_R=time_R,
+        item_R=of_all_rows(field.feature.column, item_V, PADDING),
+        clicked_R=clicked_R,
+        part_R=np.asarray(part_R),
     )
-    return Block(*arrays)
+
+
+class _Output:
+    """The three files of one part; threads write theirs at the place of their row group."""
+
+    def __init__(self, folder: Path, rows: int, fields: int):
+        folder.mkdir(parents=True)
+        self._arrays, self._files = [], []
+        for name, dtype, shape in (
+            ("ids", np.int32, (rows, fields)),
+            ("label", np.uint8, (rows,)),
+            ("row", np.int64, (rows,)),
+        ):
+            path = folder / f"{name}.npy"
+            self._arrays.append(open_memmap(path, mode="w+", dtype=dtype, shape=shape))
+            self._files.append(path.open("r+b", buffering=0))
+
+    def __enter__(self) -> "_Output":
+        return self
+
+    def write(self, start: int, *rows: np.ndarray) -> None:
+        """Rows of all three arrays from position `start`.
+
+        Written and not assigned to the mapped array, whose pages would count as our memory.
+        """
+        for array, file, values in zip(self._arrays, self._files, rows, strict=True):
+            data = memoryview(np.ascontiguousarray(values, array.dtype).reshape(-1).view(np.uint8))
+            row_bytes = array.dtype.itemsize * int(np.prod(array.shape[1:]))
+            written, at = 0, array.offset + int(start) * row_bytes
+            while written < len(data):
+                written += os.pwrite(file.fileno(), data[written:], at + written)
+
+    def __exit__(self, *exception: object) -> None:
+        for file in self._files:
+            os.fsync(file.fileno())
+            file.close()

@@ -103,6 +103,8 @@ class Feature(Closed):
 
     category     the value as text
     log_squared  x > 2 → floor(ln(x)²), else the integer itself (Criteo's numbers)
+    log          the power of two below |x|, with the sign
+    quantile     one of `buckets` that hold about equally many train rows
     hour_of_day  HH of YYMMDDHH
     weekday      the day of the week of YYMMDDHH
     weekend      whether that day is a Saturday or a Sunday
@@ -112,7 +114,48 @@ class Feature(Closed):
 
     name: str
     column: str
-    transform: Literal["category", "log_squared", "hour_of_day", "weekday", "weekend"]
+    transform: Literal[
+        "category", "log_squared", "log", "quantile", "hour_of_day", "weekday", "weekend"
+    ]
+    buckets: int | None = Field(default=None, ge=2)
+    """How many, for quantile; null for every other transform."""
+
+    @model_validator(mode="after")
+    def _has_what_it_needs(self) -> "Feature":
+        if (self.transform == "quantile") != (self.buckets is not None):
+            needs = "needs" if self.buckets is None else "takes no"
+            raise ValueError(f"{self.transform} {needs} `buckets`.")
+        return self
+
+
+class Sequence(Closed):
+    """Earlier items of a user, as one more input that shares the vocabulary of a field.
+
+    Given either by columns that hold the items, oldest first, or by `user`: then they are the items
+    that user clicked before the row, in the order of the contract's `time`.
+    """
+
+    name: str
+    transform: Literal["sequence"]
+    of: str
+    """The feature, a category, whose vocabulary it shares."""
+    length: int = Field(ge=1)
+    """How many items at most; the last ones are kept."""
+    columns: tuple[str, ...] | None = None
+    padding: str | None = None
+    """The text in `columns` that means no item, beside the contract's missing text."""
+    user: str | None = None
+    """The column that says who."""
+
+    @model_validator(mode="after")
+    def _from_one_place(self) -> "Sequence":
+        if (self.columns is None) == (self.user is None):
+            raise ValueError("give either `columns` (of items) or `user` (a column), not both.")
+        if self.columns is None and self.padding is not None:
+            raise ValueError("`padding` is a text in `columns`; leave it out beside `user`.")
+        if self.columns is not None and self.length > len(self.columns):
+            raise ValueError(f"{len(self.columns)} columns cannot fill a length of {self.length}.")
+        return self
 
 
 Bounds = dict[Severity, Annotated[float, Field(gt=0)]]
@@ -151,8 +194,8 @@ class Contract(Closed):
     """Those of the source in the order of the file."""
     joined: tuple[Joined, ...] = ()
     expectations: tuple[Annotated[SerializeAsAny[Rule], BeforeValidator(_as_rule)], ...]
-    common_features: tuple[Feature, ...]
-    alternatives: dict[str, tuple[Feature, ...]]
+    common_features: tuple[Feature | Sequence, ...]
+    alternatives: dict[str, tuple[Feature | Sequence, ...]]
     """Named sets of features to choose one from; the first is the contract's own choice."""
     drift: DriftBounds | None = None
 
@@ -191,10 +234,17 @@ class Contract(Closed):
         )
 
     def features(self, alternative: str | None) -> list[Feature]:
-        """The models' fields, with the named alternative or the contract's own.
+        """The models' plain fields, with the named alternative or the contract's own.
 
         Raises ConfigError if the contract has no alternative of that name.
         """
+        return [entry for entry in self._inputs(alternative) if isinstance(entry, Feature)]
+
+    def sequences(self, alternative: str | None) -> tuple[Sequence, ...]:
+        """The sequences among the same inputs."""
+        return tuple(entry for entry in self._inputs(alternative) if isinstance(entry, Sequence))
+
+    def _inputs(self, alternative: str | None) -> tuple[Feature | Sequence, ...]:
         if alternative is None:
             alternative = next(iter(self.alternatives), None)
         elif alternative not in self.alternatives:
@@ -202,14 +252,14 @@ class Contract(Closed):
             raise ConfigError(
                 f"Contract {self.name} has no feature alternative `{alternative}`; it has: {known}."
             )
-        return [*self.common_features, *self.alternatives.get(alternative, ())]
+        return (*self.common_features, *self.alternatives.get(alternative, ()))
 
     @model_validator(mode="after")
     def _holds_together(self) -> "Contract":
         _check_columns(self)
         _check_joined(self)
-        for feature_set in ("common_features", *self.alternatives):
-            _check_features(self, feature_set)
+        for feature_set in self.alternatives or (None,):
+            _check_inputs(self, feature_set)
         for rule in self.expectations:
             if rule.column is not None:
                 column = _known_column(self, rule.column, "an expectation")
@@ -308,12 +358,24 @@ def _rule_class(entry: dict, where: str) -> type[Rule]:
     return RULES[rule]
 
 
-def _features(raw: dict, key: str, path: Path) -> list[Feature]:
+def _features(raw: dict, key: str, path: Path) -> list[Feature | Sequence]:
     """Features of one list; a feature without a name is called like its column."""
     return [
-        parse(Feature, {"name": entry.get("column"), **entry}, where)
+        _sequence(entry, where)
+        if entry.get("transform") == "sequence"
+        else parse(Feature, {"name": entry.get("column"), **entry}, where)
         for entry, where in _entries(raw, key, "column", path)
     ]
+
+
+def _sequence(entry: dict, where: str) -> Sequence:
+    columns = entry.get("columns")
+    if _spreads(columns):
+        try:
+            entry = {**entry, "columns": expand(columns)}
+        except ValueError as error:
+            raise ConfigError(f"{where}: {error}") from None
+    return parse(Sequence, entry, where)
 
 
 def _known_column(contract: Contract, name: str, what: str) -> Column:
@@ -384,14 +446,32 @@ def _check_joined(contract: Contract) -> None:
         raise ValueError("in libfm the first column is the label.")
 
 
-def _check_features(contract: Contract, feature_set: str) -> None:
-    own = contract.alternatives.get(feature_set, ())
-    names = [feature.name for feature in (*contract.common_features, *own)]
-    for feature in (*contract.common_features, *own):
-        column = _known_column(contract, feature.column, f"a feature of {feature_set}")
+def _check_inputs(contract: Contract, feature_set: str | None) -> None:
+    features, sequences = contract.features(feature_set), contract.sequences(feature_set)
+    names = [entry.name for entry in (*features, *sequences)]
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"two features are called {name}; rename one.")
+    for feature in features:
+        column = _known_column(contract, feature.column, f"the feature {feature.name}")
         if column.role in ("label", "id", "ignored"):
             raise ValueError(f"{column.name} has the role {column.role}: it cannot be a feature.")
         if feature.transform != "category" and column.type != "integer":
             raise ValueError(f"{feature.transform} needs an integer column, {column.name} is text.")
-        if names.count(feature.name) > 1:
-            raise ValueError(f"two features are called {feature.name}; rename one.")
+    of = {feature.name: feature for feature in features}
+    for sequence in sequences:
+        _check_sequence(contract, sequence, of.get(sequence.of))
+
+
+def _check_sequence(contract: Contract, sequence: Sequence, shared: Feature | None) -> None:
+    what = f"the sequence {sequence.name}"
+    if shared is None or shared.transform != "category":
+        raise ValueError(
+            f"{what} shares the vocabulary of `{sequence.of}`, which is no category beside it."
+        )
+    item = _known_column(contract, shared.column, f"the feature {shared.name}")
+    for name in sequence.columns or ():
+        if _known_column(contract, name, what).type != item.type:
+            raise ValueError(f"{name} and {item.name} share a vocabulary but not a type.")
+    if sequence.user is not None:
+        _known_column(contract, sequence.user, what)

@@ -1,6 +1,7 @@
 """The events on disk: a folder of Parquet files, one per source file, in the order of their names.
 
     files/00000.parquet, files/00001.parquet, …
+    files.json           name, SHA-256, first row and rows of each source file
 
 `row` numbers the data rows of all source files together, from 1.
 
@@ -9,9 +10,12 @@ and a code per row, and `RowGroup.read` hands both on, so that counting and enco
 distinct text once per row group and never a row.
 """
 
+import itertools
+import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -19,6 +23,7 @@ import pyarrow.parquet as pq
 from mutualctr.data.contract import ROW_COLUMN
 from mutualctr.data.read_ahead import read_ahead
 
+FILES_RECORD = "files.json"
 ROW_GROUP_ROWS = 1 << 16
 LARGEST_DICTIONARY_BYTES = 1 << 30
 """Arrow's writer would otherwise leave the dictionary at 1 MiB and store every text."""
@@ -36,6 +41,11 @@ def event_files(events: Path) -> list[Path]:
 def file_name(number: int) -> str:
     """Name of the events of the source file with that number, from 0."""
     return f"{number:05d}.parquet"
+
+
+def read_files_record(events: Path) -> list[dict[str, Any]]:
+    """What `files.json` beside the folder says of each source file, in the order of the files."""
+    return json.loads((events.parent / FILES_RECORD).read_text(encoding="utf-8"))
 
 
 def num_rows(events: Path) -> int:
@@ -91,10 +101,22 @@ class RowGroup:
 
     def read(self, columns: list[str]) -> pa.Table:
         """The named columns; text as dictionary arrays."""
+        (table,) = read_groups([self], columns)
+        return table
+
+
+def read_groups(groups: list[RowGroup], columns: list[str]) -> Iterator[pa.Table]:
+    """The named columns of each group, text as dictionary arrays; a file is opened once."""
+    for _, of_file in itertools.groupby(groups, key=lambda group: group.path):
+        of_file = list(of_file)
         with pq.ParquetFile(
-            self.path, metadata=self.metadata, read_dictionary=columns, memory_map=True
+            of_file[0].path,
+            metadata=of_file[0].metadata,
+            read_dictionary=columns,
+            memory_map=True,
         ) as file:
-            return file.read_row_group(self.number, columns=columns, use_threads=False)
+            for group in of_file:
+                yield file.read_row_group(group.number, columns=columns, use_threads=False)
 
 
 def row_groups(events: Path) -> list[RowGroup]:
@@ -112,15 +134,15 @@ def _row_groups_of(
     tables: Iterable[pa.Table], schema: pa.Schema, group_bytes: int | None
 ) -> Iterator[pa.Table]:
     """The tables joined into row groups; at least one, so that no rows still have a schema."""
-    waiting, rows, size = [schema.empty_table()], 0, 0
+    waiting, rows, size, groups = [schema.empty_table()], 0, 0, 0
     for table in tables:
         waiting.append(table)
         rows += table.num_rows
         size += table.nbytes
         if rows >= ROW_GROUP_ROWS or (group_bytes is not None and size >= group_bytes):
             yield pa.concat_tables(waiting)
-            waiting, rows, size = [schema.empty_table()], 0, 0
-    if rows or len(waiting) == 1:
+            waiting, rows, size, groups = [schema.empty_table()], 0, 0, groups + 1
+    if rows or not groups:
         yield pa.concat_tables(waiting)
 
 

@@ -26,7 +26,7 @@ from mutualctr.data.completion import complete, read_attributes
 from mutualctr.data.contract import ROW_COLUMN, Contract
 from mutualctr.data.delimited import event_schema, typed_tables
 from mutualctr.data.digests import content_digests
-from mutualctr.data.event_files import file_name, write_file
+from mutualctr.data.event_files import FILES_RECORD, file_name, write_file
 from mutualctr.data.malformed import MALFORMED_FILE, Malformed, Quarantine, join_quarantines
 from mutualctr.data.origin import Source
 from mutualctr.data.postgres import Table
@@ -37,7 +37,6 @@ from mutualctr.data.stored import LocalFile, Reading, StoredFile, plain_bytes, s
 from mutualctr.errors import DataError
 from mutualctr.files import replacing
 
-FILES_RECORD = "files.json"
 GROUPS_IN_MEMORY = 4
 """Row groups that are in memory together: gathered, handed on, coded, written."""
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from mutualctr.config import DataConfig, FeatureConfig, SplitConfig
 from mutualctr.data import blocks as block_files
 from mutualctr.data import features, split
+from mutualctr.data.coded import read_coded
 from mutualctr.data.contract import Contract, load_contract
 from mutualctr.data.drift import check_comparable, compare, judge
 from mutualctr.data.event_sql import select_events
@@ -139,8 +140,9 @@ def split_events(
     """Assign every row that was not set aside to train, dev or test."""
     set_aside = validation.set_aside_rows()
     rows = split.split(events.files, contract, config, folder, set_aside)
-    assert sum(rows[part] for part in split.PARTS) + len(set_aside) == events.rows
-    return Split.of(folder, **{f"{part}_rows": rows[part] for part in split.PARTS})
+    assert sum(rows.values()) == events.rows
+    assert rows["set_aside"] >= len(set_aside)
+    return Split.of(folder, **{f"{part}_rows": n for part, n in rows.items()})
 
 
 def encode_events(
@@ -155,12 +157,15 @@ def encode_events(
     part_R = split.read_parts(parts.folder)
     column_types = {column.name: column.type for column in contract.columns}
     chosen = contract.features(feature_set)
-    feature_map = features.fit(events.files, part_R, chosen, column_types, config.min_count)
+    sequences = contract.sequences(feature_set)
+    coded = read_coded(events.files, part_R, features.raw_columns(chosen, sequences))
+    feature_map = features.fit(coded, chosen, sequences, column_types, config.min_count)
     feature_map.save(folder / "features")
-    block_files.write_blocks(events.files, part_R, feature_map, contract, folder)
+    block_files.write_blocks(events.files, coded, part_R, feature_map, contract, folder)
     return Blocks.of(
         folder,
         train_rows=parts.train_rows,
         num_ids=feature_map.num_ids,
-        num_fields=len(feature_map.fields),
+        num_fields=feature_map.num_fields,
+        sequences=feature_map.sequences,
     )

@@ -91,8 +91,7 @@ def log_model(run_id: str, name: str, checkpoint: Path, feature_folder: Path) ->
 
 def signature(feature_folder: Path) -> ModelSignature:
     """Raw columns by name, any type (text, numbers, missing); out comes one double per row."""
-    feature_map = features.load(feature_folder)
-    columns = dict.fromkeys(field.feature.column for field in feature_map.fields)
+    columns = features.load(feature_folder).raw_columns
     return ModelSignature(
         inputs=Schema([ColSpec(AnyType(), name) for name in columns]),
         outputs=Schema([ColSpec(DataType.double)]),

@@ -188,6 +188,7 @@ def _fresh(bench: Bench, spec: PeerSpec) -> ClickModel:
         options=spec.options,
         seed=spec.seed,
         network=bench.config.network,
+        sequences=checkpoint.sequences_of(bench.blocks),
         num_ids=bench.blocks.num_ids,
         num_fields=bench.blocks.num_fields,
         curve=[],

@@ -36,6 +36,7 @@ def pretrain_peer(
         options=spec.options,
         seed=spec.seed,
         network=network,
+        sequences=checkpoint.sequences_of(blocks),
         num_ids=blocks.num_ids,
         num_fields=blocks.num_fields,
         curve=[],

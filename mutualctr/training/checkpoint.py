@@ -14,6 +14,7 @@ from mutualctr.closed import Closed
 from mutualctr.config import NetworkConfig
 from mutualctr.errors import ConfigError
 from mutualctr.files import replacing
+from mutualctr.reference import Blocks
 
 WEIGHTS = "weights.safetensors"
 CARD = "checkpoint.json"
@@ -71,6 +72,14 @@ def compacted(
     if precision != "fp32":
         compact.embedding = CompactEmbedding(compact.embedding, precision)
     return card, compact
+
+
+def sequences_of(blocks: Blocks) -> tuple[Sequence, ...]:
+    """Where the blocks' sequences lie, as models are told."""
+    return tuple(
+        Sequence(layout.start, layout.length, layout.target, layout.padding_id)
+        for layout in blocks.sequences
+    )
 
 
 def save(folder: Path, checkpoint: Checkpoint, model: ClickModel) -> None:

@@ -89,6 +89,21 @@ def test_a_range_must_ascend_with_one_prefix(span, tmp_path):
         load_contract(write(tmp_path, columns=columns))
 
 
+def sequence(**keys):
+    entry = {"name": "before", "transform": "sequence"} | keys
+    return {"common_features": [*SMALL["common_features"], entry]}
+
+
+def test_sequences_stand_apart_from_plain_features(tmp_path):
+    contract = load_contract(
+        write(tmp_path, **sequence(of="X1", length=2, columns="X1..X2", padding="0"))
+    )
+    assert [feature.name for feature in contract.features(None)] == ["X1", "X2"]
+    (found,) = contract.sequences(None)
+    assert (found.name, found.of, found.columns, found.length) == ("before", "X1", ("X1", "X2"), 2)
+    assert type(contract).model_validate(contract.model_dump(mode="json")) == contract
+
+
 def rule(**keys):
     return {"expectations": [{"severity": "critical", **keys}]}
 
@@ -111,7 +126,24 @@ def rule(**keys):
         (rule(rule="not_missing"), r"`column` is missing"),
         ({"common_features": [{"column": "click", "transform": "category"}]}, r"role label"),
         ({"common_features": [{"column": "X1", "transform": "weekday"}]}, r"integer column"),
-        ({"common_features": [{"column": "X1", "transform": "log"}]}, r"transform"),
+        ({"common_features": [{"column": "X1", "transform": "loga"}]}, r"transform"),
+        ({"common_features": [{"column": "X1", "transform": "log"}]}, r"integer column, X1 is"),
+        (
+            {"common_features": [{"column": "hour", "transform": "quantile"}]},
+            r"quantile needs `buckets`",
+        ),
+        (
+            {"common_features": [{"column": "hour", "transform": "log", "buckets": 3}]},
+            r"log takes no `buckets`",
+        ),
+        (sequence(of="X1", length=2), r"either `columns` .* or `user`"),
+        (sequence(of="X1", length=2, user="X2", padding="0"), r"`padding` is a text in `columns`"),
+        (sequence(of="X1", length=3, columns="X1..X2"), r"2 columns cannot fill a length of 3"),
+        (sequence(of="X3", length=1, user="X2"), r"vocabulary of `X3`, which is no category"),
+        (sequence(of="X1", length=1, columns=["hour"]), r"hour and X1 share a vocabulary but not"),
+        (sequence(of="X1", length=1, user="who"), r"names the column `who`"),
+        (sequence(of="X1", length=1, user="X2", name="X1"), r"two features are called X1"),
+        (sequence(of="X1", length=1, use="X2"), r"`use` is not a known key.*`user`"),
         ({"alternatives": {"a": [{"column": "X1", "transform": "category"}]}}, r"called X1"),
         ({"columns": SMALL["columns"][1:]}, r"role label"),
         ({"columns": [*SMALL["columns"], SMALL["columns"][0]]}, r"click is listed twice"),

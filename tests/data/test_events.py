@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import re
 from pathlib import Path
 
 import pyarrow as pa
@@ -115,6 +116,26 @@ def test_equals_a_naive_reader_for_any_block_size(rows, block_bytes, tmp_path_fa
     assert table["label"].to_pylist() == [int(values[0]) for values in naive]
     for name, at in (("C1", 14), ("C26", 39)):
         assert table[name].to_pylist() == [values[at] or None for values in naive]
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    number=st.sampled_from(["", "-", "0", "00"]).flatmap(
+        lambda start: st.text("0123456789-x aX\v", max_size=20).map(lambda rest: start + rest)
+    ),
+    word=st.sampled_from([HEX, "x", "two words", ""]),
+)
+def test_integers_are_read_alike_whatever_text_stands_beside_them(number, word, tmp_path_factory):
+    # A blank or an x anywhere in the block turns the fast way of reading integers off.
+    text = f"{criteo_line(label='1')}\n{criteo_line(I2=number, C1=word)}\n"
+    whole = re.fullmatch(r"-?0*[0-9]{1,18}", number, re.ASCII)
+    if whole or not number:
+        table = ingest_text(text, tmp_path_factory.mktemp("integers"))[1]
+        assert table["I2"].to_pylist() == [None, int(number) if number else None]
+        assert table["C1"].to_pylist() == [None, word or None]
+    else:
+        with pytest.raises(DataError, match=r"line 2, column I2 has .*, not a whole number"):
+            ingest_text(text, tmp_path_factory.mktemp("integers"))
 
 
 def after_good_rows(bad, count=70_000):

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from written import write_events
 
 from mutualctr.data import features
-from mutualctr.data.blocks import open_block, write_blocks
-from mutualctr.data.contract import Feature, load_contract
-from mutualctr.data.features import MISSING, RARE, RESERVED
+from mutualctr.data.coded import read_coded
+from mutualctr.data.contract import Feature
+from mutualctr.data.layout import MISSING, RARE, RESERVED
 from mutualctr.data.split import DEV, TEST, TRAIN
 from mutualctr.errors import DataError
 
@@ -27,7 +27,12 @@ PARTS = np.array([TRAIN, TRAIN, TRAIN, TRAIN, TRAIN, TRAIN, DEV, TEST], dtype=np
 
 def fitted(tmp_path, min_count, row_group_size=3):
     path = write_events(tmp_path, ROWS, row_group_size)
-    return features.fit(path, PARTS, [COLOUR, COUNT], TYPES, min_count)
+    return fit(path, PARTS, [COLOUR, COUNT], min_count)
+
+
+def fit(events, part_R, chosen, min_count):
+    coded = read_coded(events, part_R, features.raw_columns(chosen, ()))
+    return features.fit(coded, chosen, (), TYPES, min_count)
 
 
 def test_the_vocabulary_by_hand(tmp_path):
@@ -63,7 +68,7 @@ def test_awkward_tokens_survive_the_disk(tmp_path):
     awkward = ['with "quotes"', "comma, here", "two\nlines", " blanks ", "NULL", "", "été", "0x1"]
     path = write_events(tmp_path, {"colour": awkward})
     part_R = np.zeros(len(awkward), dtype=np.uint8)
-    feature_map = features.fit(path, part_R, [COLOUR], TYPES, 1)
+    feature_map = fit(path, part_R, [COLOUR], 1)
     feature_map.save(tmp_path / "features")
     loaded = features.load(tmp_path / "features")
     assert sorted(loaded.fields[0].tokens_V.to_pylist()) == sorted(awkward)
@@ -119,7 +124,7 @@ def test_a_number_column_given_as_floats_still_names_categories(tmp_path):
     # banner_pos, say: 1.0 beside a missing value means the token 1
     path = write_events(tmp_path, {"count": [1, 0]})
     plain = Feature(name="count", column="count", transform="category")
-    feature_map = features.fit(path, np.zeros(2, np.uint8), [plain], {"count": "integer"}, 1)
+    feature_map = fit(path, np.zeros(2, np.uint8), [plain], 1)
     ids_BF = feature_map.encode_frame(pd.DataFrame({"count": [1.0, None, 0.0]}))
     assert ids_BF[:, 0].tolist() == [RESERVED + 1, MISSING, RESERVED]
 
@@ -134,26 +139,48 @@ def test_what_a_frame_cannot_be(tmp_path):
             feature_map.encode_frame(frame)
 
 
-@pytest.mark.parametrize("row_group_size", [1, 3, 100])
-def test_blocks_hold_every_row_once_in_its_part(tmp_path, row_group_size):
-    contract = load_contract("criteo")
-    rows = 50
-    rng = np.random.default_rng(0)
-    raw = {"row": np.arange(1, rows + 1), "label": rng.integers(0, 2, rows)}
-    raw |= {f"I{i}": rng.integers(0, 9, rows) for i in range(1, 14)}
-    raw |= {f"C{i}": [f"{v:08x}" for v in rng.integers(0, 5, rows)] for i in range(1, 27)}
-    events = write_events(tmp_path, raw, row_group_size)
-    part_R = rng.integers(0, 3, rows).astype(np.uint8)
-    types = {column.name: column.type for column in contract.columns}
-    feature_map = features.fit(events, part_R, contract.features(None), types, 1)
-    write_blocks(events, part_R, feature_map, contract, tmp_path / "blocks")
-    all_ids = feature_map.encode_table(pa.table(raw))
-    seen = []
-    for number, part in enumerate(("train", "dev", "test")):
-        block = open_block(tmp_path / "blocks", part)
-        expected = np.flatnonzero(part_R == number)
-        assert block.row_R.tolist() == (expected + 1).tolist()
-        assert np.array_equal(block.ids_RF, all_ids[expected])
-        assert np.array_equal(block.label_R, raw["label"][expected])
-        seen += block.row_R.tolist()
-    assert sorted(seen) == list(range(1, rows + 1))
+def test_a_map_of_another_format_says_so(tmp_path):
+    fitted(tmp_path, min_count=1).save(tmp_path / "features")
+    described = tmp_path / "features" / "features.json"
+    described.write_text(
+        described.read_text().replace('"format_version": 2', '"format_version": 1')
+    )
+    with pytest.raises(
+        DataError, match="has format 1 and this version of mutualctr reads format 2"
+    ):
+        features.load(tmp_path / "features")
+
+
+def test_quantile_edges_are_stored_and_are_train_s(tmp_path):
+    # train values 1 … 8 once each, 1000 in test: four buckets end at 2, 4, 6
+    values = [5, 1, 3, 7, 8, 2, 6, 4, 1000, None]
+    part_R = np.array([TRAIN] * 8 + [TEST, DEV], dtype=np.uint8)
+    path = write_events(tmp_path, {"count": values}, 4)
+    feature = Feature(name="count", column="count", transform="quantile", buckets=4)
+    feature_map = fit(path, part_R, [feature], 1)
+    feature_map.save(tmp_path / "features")
+    assert (
+        '"edges": [\n    2,\n    4,\n    6\n   ]'
+        in (tmp_path / "features/features.json").read_text()
+    )
+    loaded = features.load(tmp_path / "features")
+    assert loaded == feature_map
+    assert loaded.fields[0].tokens_V.to_pylist() == ["0", "1", "2", "3"]
+    ids = loaded.encode_table(pa.table({"count": values}))[:, 0] - RESERVED
+    assert ids[:9].tolist() == [2, 0, 1, 3, 3, 0, 2, 1, 3]
+    assert ids[9] + RESERVED == MISSING
+
+
+def test_ids_beyond_two_to_the_24th_are_exact(tmp_path):
+    # float32 has no 16777217; a first field of 2^24 + 5 tokens that was never counted
+    class Large(features.Field):
+        size = 2**24 + 5
+
+    large = Large(COLOUR, "text", pa.array([], pa.string()), pa.array([], pa.int64()))
+    count = fitted(tmp_path, min_count=1).fields[1]
+    feature_map = features.FeatureMap((large, count, count), 1)
+    ids_BF = feature_map.encode_table(pa.table({"colour": [None] * 3, "count": [1, None, 100]}))
+    start = 2**24 + 5
+    assert ids_BF[:, 1].tolist() == [start + 3, start + MISSING, start + 4]
+    assert (ids_BF[:, 2] - ids_BF[:, 1]).tolist() == [count.size] * 3
+    assert feature_map.num_ids == start + 2 * count.size

@@ -11,8 +11,9 @@ from written import write_events
 from mutualctr.config import DataConfig, SplitConfig
 from mutualctr.data import rules
 from mutualctr.data.blocks import write_blocks
+from mutualctr.data.coded import read_coded
 from mutualctr.data.contract import Contract
-from mutualctr.data.features import fit
+from mutualctr.data.features import fit, raw_columns
 from mutualctr.data.prepare import split_events, validate_events
 from mutualctr.data.split import PARTS, SET_ASIDE, read_parts
 from mutualctr.data.validation import validate_and_set_aside
@@ -156,8 +157,10 @@ def test_no_bad_row_reaches_a_part_and_no_row_is_lost(rows, tmp_path_factory):
     part_R = read_parts(folder)
     assert (np.flatnonzero(part_R == SET_ASIDE) + 1).tolist() == bad
     types = {column.name: column.type for column in contract.columns}
-    feature_map = fit(events.files, part_R, contract.features(None), types, 1)
-    write_blocks(events.files, part_R, feature_map, contract, folder / "blocks")
+    chosen = contract.features(None)
+    coded = read_coded(events.files, part_R, raw_columns(chosen, ()))
+    feature_map = fit(coded, chosen, (), types, 1)
+    write_blocks(events.files, coded, part_R, feature_map, contract, folder / "blocks")
     read = np.concatenate([np.load(folder / "blocks" / part / "row.npy") for part in PARTS])
     assert sorted(read) == sorted(set(range(1, len(rows) + 1)) - set(bad))
 
