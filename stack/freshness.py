@@ -12,7 +12,8 @@ from zenml.client import Client
 from zenml.enums import ExecutionStatus
 
 from mutualctr.config import DataConfig
-from mutualctr.data.partitions import Selection, partitions_of, select
+from mutualctr.data.origin import partitions_of
+from mutualctr.data.partitions import Selection, select
 from mutualctr.errors import DataError
 
 PARTITIONS = "mutualctr_partitions"
@@ -22,20 +23,18 @@ LOOKED_AT = 200
 
 
 def selection_for(data: DataConfig, pipeline: str, parameters: dict[str, Any]) -> Selection | None:
-    """What a run would read now, and how much of it is new; None where the source is one file.
+    """What a run would read now, and how much of it is new; None for one file or a table.
 
     Raises DataError for a window over a single file or over names without a day.
     """
-    partitioned = partitions_of(data.source) if data.source is not None else None
-    if partitioned is None:
+    names = partitions_of(data.source) if data.source is not None else None
+    if names is None:
         if data.window is not None:
             raise DataError(
                 f"`data.window` needs a folder or a pattern of daily files, and "
                 f"{data.source or 'generated'} is neither; remove `window` or correct `source`."
             )
         return None
-    folder, files = partitioned
-    names = [file.relative_to(folder).as_posix() for file in files]
     return select(names, data.window, last_mark(pipeline, parameters))
 
 

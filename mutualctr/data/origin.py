@@ -7,6 +7,7 @@ postgresql://user@host/database?table=clicks&order_by=id
 
 import glob
 import hashlib
+import itertools
 import os
 import time
 from collections.abc import Mapping, Sequence
@@ -79,7 +80,7 @@ def find_source(
         table = parse_table(source)
         return Source(table.name, (), table, {})
     if separator and scheme in SCHEMES:
-        files = _within(remote_files(source), window)
+        files = _within(remote_files(source), window, _folder(source, root))
         attributes = {
             entry.file: _remote_beside(files[0].name, entry.file) for entry in contract.joined
         }
@@ -91,7 +92,7 @@ def find_source(
     attributes = {entry.file: LocalFile(_beside(paths[0], entry.file)) for entry in contract.joined}
     single = len(paths) == 1 and not glob.has_magic(source)
     title = paths[0].name if single else source
-    files = _within([LocalFile(path) for path in paths], window)
+    files = _within([LocalFile(path) for path in paths], window, _folder(source, root))
     return Source(title, files, None, attributes)
 
 
@@ -125,12 +126,39 @@ def local_paths(source: str, root: Path = REPOSITORY) -> list[Path]:
     return paths
 
 
-def _within(files: Sequence[StoredFile], window: WindowConfig | None) -> tuple[StoredFile, ...]:
+def partitions_of(source: str, root: Path = REPOSITORY) -> list[str] | None:
+    """Names of all files of a folder, prefix or pattern, below its part without wildcards.
+
+    None for a single file and for a table. Raises DataError as `find_source` does.
+    """
+    scheme, separator, _ = source.partition("://")
+    if separator and scheme == POSTGRES:
+        return None
+    if separator:
+        names = [file.name for file in remote_files(source)]
+    else:
+        names = [LocalFile(path).name for path in local_paths(source, root)]
+    folder = _folder(source, root)
+    return None if names == [folder] else [os.path.relpath(name, folder) for name in names]
+
+
+def _within(
+    files: Sequence[StoredFile], window: WindowConfig | None, folder: str
+) -> tuple[StoredFile, ...]:
     if window is None:
         return tuple(files)
-    folder = os.path.commonpath([os.path.dirname(file.name) for file in files])
     by_name = {os.path.relpath(file.name, folder): file for file in files}
     return tuple(by_name[name] for name in select(list(by_name), window, None).partitions)
+
+
+def _folder(source: str, root: Path) -> str:
+    """Where a source's names begin: its path or address up to the first wildcard.
+
+    Not the folder that its files have in common: with one daily folder there, that is the day's.
+    """
+    plain = itertools.takewhile(lambda part: not glob.has_magic(part), source.split("/"))
+    folder = "/".join(plain)
+    return folder if "://" in source else str(data_path(folder or "/", root))
 
 
 def _beside(path: Path, name: str) -> Path:

@@ -7,16 +7,12 @@ the mark is new. One that arrives late, before the mark, is read with the next n
 lies in the window, and starts no run of its own.
 """
 
-import glob
-import itertools
 import re
 from collections.abc import Sequence
 from datetime import date, timedelta
-from pathlib import Path
 
 from mutualctr.closed import Closed
 from mutualctr.config import WindowConfig
-from mutualctr.data.source import REPOSITORY, data_folder
 from mutualctr.errors import DataError
 
 DAY = re.compile(r"(?<!\d)(\d{4})-?(\d{2})-?(\d{2})(?!\d)")
@@ -55,30 +51,6 @@ def select(
     if last_mark is not None:
         new = [name for name in names if _place(name, window) > _place(last_mark, window)]
     return Selection(partitions=tuple(names), new=len(new))
-
-
-def partitions_of(source: str, root: Path = REPOSITORY) -> tuple[Path, list[Path]] | None:
-    """(folder, files) of a source that is a folder or a pattern such as `daily/*.tsv.gz`.
-
-    None for a single file. A relative source lies where `resolve_source` looks for files. Names
-    that start with a dot or an underscore are not data (half-written files, _SUCCESS marks).
-    """
-    path = data_folder(root) / source  # an absolute source stays what it is
-    if glob.has_magic(source):
-        plain = itertools.takewhile(lambda part: not glob.has_magic(part), path.parts)
-        folder = Path(*plain)
-        found = (Path(name) for name in glob.glob(str(path), recursive=True))
-    elif path.is_dir():
-        folder, found = path, path.rglob("*")
-    else:
-        return None
-    files = [
-        file
-        for file in found
-        if file.is_file()
-        and not any(part.startswith((".", "_")) for part in file.relative_to(folder).parts)
-    ]
-    return folder, sorted(files)
 
 
 def _place(name: str, window: WindowConfig | None) -> tuple[date, str]:

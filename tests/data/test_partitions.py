@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from mutualctr.config import WindowConfig
 from mutualctr.data.contract import load_contract
-from mutualctr.data.origin import find_source
-from mutualctr.data.partitions import partitions_of, select
+from mutualctr.data.origin import find_source, partitions_of
+from mutualctr.data.partitions import select
 from mutualctr.errors import DataError
 
 DAYS = [f"2026-03-0{day}.tsv" for day in range(1, 6)]
@@ -78,16 +78,26 @@ def test_folders_patterns_and_files(tmp_path, monkeypatch):
     for name in ("day=2026-03-02/b.tsv", "2026-03-01.tsv", "_SUCCESS", ".2026-03-03.tsv.part"):
         (daily / name).parent.mkdir(parents=True, exist_ok=True)
         (daily / name).write_text("")
-    folder, files = partitions_of("daily")
-    assert folder == daily
-    assert files == [daily / "2026-03-01.tsv", daily / "day=2026-03-02" / "b.tsv"]
-    contract = load_contract("criteo")
-    for source in ("daily", "daily/**/*.tsv"):  # what ingest reads of it
-        newest = find_source(source, contract, WindowConfig(days=1))
-        assert [file.name for file in newest.files] == [str(files[1])]
-        everything = find_source(source, contract, WindowConfig(days=2))
-        assert len(everything.files) == 2
-        assert everything.fingerprint() != newest.fingerprint()
-    assert partitions_of("daily/*.tsv") == (daily, files[:1])
-    assert partitions_of(str(daily / "**" / "*.tsv")) == (daily, files)
+    both = ["2026-03-01.tsv", "day=2026-03-02/b.tsv"]
+    assert partitions_of("daily") == partitions_of("daily/") == both
+    assert partitions_of("daily/*.tsv") == both[:1]
+    assert partitions_of("daily/**/*.tsv") == partitions_of(str(daily / "**" / "*.tsv")) == both
     assert partitions_of("daily/2026-03-01.tsv") is None
+    assert partitions_of("postgresql://host/clicks?table=a&order_by=b") is None
+
+
+def test_the_first_day_of_a_folder_of_days(tmp_path):
+    """All files lie in one day's folder: its day is still a part of their names."""
+    file = tmp_path / "day=2026-03-01" / "part-0.tsv"
+    file.parent.mkdir()
+    file.write_text("")
+    assert partitions_of(str(tmp_path)) == ["day=2026-03-01/part-0.tsv"]
+    source = find_source(str(tmp_path), load_contract("criteo"), TWO)
+    assert [entry.name for entry in source.files] == [str(file)]
+
+
+def test_a_window_keeps_the_newest_files(tmp_path):
+    for name in DAYS:
+        (tmp_path / name).write_text("")
+    source = find_source(str(tmp_path / "*.tsv"), load_contract("criteo"), TWO)
+    assert [entry.name for entry in source.files] == [str(tmp_path / name) for name in DAYS[3:]]

@@ -1,5 +1,6 @@
 """A pipeline of one step that does what a file tells it."""
 
+import inspect
 import time
 from pathlib import Path
 from typing import Any
@@ -24,21 +25,17 @@ def obey() -> None:
         time.sleep(60)
 
 
-def wire(
-    data: dict[str, Any],
-    split_rows: dict[str, Any],
-    features: dict[str, Any],
-    network: dict[str, Any],
-    peers: list[dict[str, Any]],
-    groups: int,
-    optimizer: dict[str, Any],
-    pretraining: dict[str, Any],
-    finetuning: dict[str, Any],
-    snapshots: dict[str, Any],
-    registry: dict[str, Any],
-) -> None:
-    """Only the step."""
+def wire(**sections: Any) -> None:
+    """Only the step; takes every section of RunConfig, whichever there are."""
     obey()
+
+
+wire.__signature__ = inspect.Signature(
+    [
+        inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=Any)
+        for name in RunConfig.model_fields
+    ]
+)
 
 
 def show_nothing(run: Any) -> None:
