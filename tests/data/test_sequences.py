@@ -123,7 +123,7 @@ def test_on_movielens_every_history_is_the_naive_one(tmp_path):
     contract = load_contract("movielens_100k")
     for step in ("events", "split", "blocks"):
         (tmp_path / step).mkdir()
-    ingest(find_source(str(path), contract, None), contract, tmp_path / "events")
+    ingest(find_source(str(path.resolve()), contract, None), contract, tmp_path / "events")
     events = tmp_path / "events" / "files"
     split(events, contract, SplitConfig(by="time"), tmp_path / "split")
     part_R = read_parts(tmp_path / "split")
