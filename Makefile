@@ -1,6 +1,7 @@
 # make run    a fresh machine to a finished run: venv, stack, `zenml pipeline run dml_finetune`
 # make test   everything the tests need, then the tests
-# make ui     MLflow's pages on loopback
+# make ui     MLflow's pages on loopback, and ZenML's where its server is installed
+# make bench-serve   how long the served champion takes to answer
 # make bench-data [ROWS=n]   how fast data are prepared, beside others; with ROWS, how that scales
 PYTHON ?= python3
 VENV := .venv
@@ -9,7 +10,7 @@ export ZENML_ANALYTICS_OPT_IN ?= false
 export GX_ANALYTICS_ENABLED ?= false
 export MLFLOW_DISABLE_TELEMETRY ?= true
 
-.PHONY: run setup test ui check lock bench-data
+.PHONY: run setup test ui check lock bench-data bench-serve
 
 run: setup
 	PATH="$(CURDIR)/$(BIN):$$PATH" zenml pipeline run dml_finetune
@@ -22,6 +23,9 @@ test: $(VENV)/dev.done
 
 ui: setup
 	$(BIN)/mutualctr ui
+
+bench-serve: setup
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python benchmarks/bench_serve.py
 
 ifdef ROWS
 bench-data: $(VENV)/base.done

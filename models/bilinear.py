@@ -1,6 +1,7 @@
 """FiBiNET's bilinear interaction p_ij = (v_i W) ⊙ v_j for all pairs i < j.
 
-B rows, F fields, D embedding dim, P pairs = F(F−1)/2, R right fields of one left field.
+B rows, F fields, D embedding dim, P pairs = F(F−1)/2, R right fields of one left field,
+S paths.
 """
 
 from typing import Literal
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from models.pairs import pair_indices, traced_bilinear_pairs
+from models.precision import product_dtype
 
 
 class Bilinear(nn.Module):
@@ -50,46 +52,73 @@ class Bilinear(nn.Module):
         nn.init.normal_(self.weight, std=embedding_dim**-0.5)
 
     def forward(self, emb_BFD: Tensor) -> Tensor:
-        weight_PDD = self.weight.index_select(0, self.matrix_P)
-        if torch.compiler.is_exporting():  # a Function of our own is no operator of ONNX
-            return traced_bilinear_pairs(emb_BFD, weight_PDD)
-        return _PairProducts.apply(emb_BFD, weight_PDD)
+        return pair_products((emb_BFD, self))
+
+
+def pair_products(*paths: tuple[Tensor, Bilinear]) -> Tensor:
+    """[B, paths·P·D]: the pairs of each (emb_BFD, Bilinear), side by side, in `product_dtype`.
+
+    One tensor for all paths, because joining two of 24 thousand numbers a row costs as much as
+    making them.
+    """
+    inputs = [
+        tensor
+        for emb_BFD, layer in paths
+        for tensor in (emb_BFD, layer.weight.index_select(0, layer.matrix_P))
+    ]
+    if torch.compiler.is_exporting():  # a Function of our own is no operator of ONNX
+        pairs = zip(inputs[::2], inputs[1::2], strict=True)
+        return torch.cat([traced_bilinear_pairs(emb, weight) for emb, weight in pairs], dim=1)
+    return _PairProducts.apply(*inputs)
 
 
 class _PairProducts(torch.autograd.Function):
     """p_ij = (v_i W_ij) ⊙ v_j with the pairs of one left field in one matrix product.
 
-    The right fields of a left field i are the slice v_{i+1}, …, v_{F−1}, so nothing is gathered;
-    v_i W_ij is made again in backward instead of being kept, which is cheap (D multiplications
-    per number) and saves [B, P, D] per call. The naive loop it must equal is in
-    tests/models/test_bilinear.py.
+    Inputs: emb_BFD and weight_PDD of the first path, of the second, … The right fields of a left
+    field i are the slice v_{i+1}, …, v_{F−1}, so nothing is gathered; v_i W_ij is made again in
+    backward instead of being kept, which is cheap (D multiplications per number) and saves
+    [B, P, D] per path. The naive loop it must equal is in tests/models/test_bilinear.py.
     """
 
     @staticmethod
-    def forward(ctx, emb_BFD: Tensor, weight_PDD: Tensor) -> Tensor:
-        ctx.save_for_backward(emb_BFD, weight_PDD)
+    def forward(ctx, *inputs: Tensor) -> Tensor:
+        dtype = product_dtype(inputs[0])
+        kept = [tensor.to(dtype) for tensor in inputs]
+        ctx.save_for_backward(*kept)
+        ctx.dtype = inputs[0].dtype
+        emb_BFD, weight_PDD = kept[:2]
         batch, fields, dim = emb_BFD.shape
-        pairs_BPD = emb_BFD.new_empty(batch, len(weight_PDD), dim)
-        for i, span in enumerate(_spans(fields)):
-            moved_BRD = _moved(emb_BFD[:, i], weight_PDD[span])
-            torch.mul(moved_BRD, emb_BFD[:, i + 1 :], out=pairs_BPD[:, span])
-        return pairs_BPD.flatten(1)
+        pairs_BSPD = emb_BFD.new_empty(batch, len(inputs) // 2, len(weight_PDD), dim)
+        for path in range(len(inputs) // 2):
+            emb_BFD, weight_PDD = kept[2 * path : 2 * path + 2]
+            for i, span in enumerate(_spans(fields)):
+                moved_BRD = _moved(emb_BFD[:, i], weight_PDD[span])
+                torch.mul(moved_BRD, emb_BFD[:, i + 1 :], out=pairs_BSPD[:, path, span])
+        return pairs_BSPD.flatten(1)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, grad_B_PD: Tensor) -> tuple[Tensor, Tensor]:
-        emb_BFD, weight_PDD = ctx.saved_tensors
-        batch, fields, dim = emb_BFD.shape
-        grad_BPD = grad_B_PD.view(batch, -1, dim)
-        grad_emb_BFD = torch.zeros_like(emb_BFD)
-        grad_weight_PDD = torch.empty_like(weight_PDD)
-        for i, span in enumerate(_spans(fields)):
-            left_BD, weight_RDD, grad_BRD = emb_BFD[:, i], weight_PDD[span], grad_BPD[:, span]
-            grad_emb_BFD[:, i + 1 :].addcmul_(grad_BRD, _moved(left_BD, weight_RDD))
-            grad_moved = (grad_BRD * emb_BFD[:, i + 1 :]).flatten(1)
-            grad_emb_BFD[:, i] += grad_moved @ _side_by_side(weight_RDD).t()
-            grad_weight_PDD[span] = (left_BD.t() @ grad_moved).view(dim, -1, dim).transpose(0, 1)
-        return grad_emb_BFD, grad_weight_PDD
+    def backward(ctx, grad_B_SPD: Tensor) -> tuple[Tensor, ...]:
+        kept = ctx.saved_tensors
+        batch, fields, dim = kept[0].shape
+        grad_BSPD = grad_B_SPD.view(batch, len(kept) // 2, -1, dim)
+        gradients = []
+        for path in range(len(kept) // 2):
+            emb_BFD, weight_PDD = kept[2 * path : 2 * path + 2]
+            # Sums over up to F − 1 pairs, so not in the short dtype.
+            grad_emb_BFD = torch.zeros_like(emb_BFD, dtype=ctx.dtype)
+            grad_weight_PDD = torch.empty_like(weight_PDD, dtype=ctx.dtype)
+            for i, span in enumerate(_spans(fields)):
+                left_BD, weight_RDD = emb_BFD[:, i], weight_PDD[span]
+                grad_BRD = grad_BSPD[:, path, span]
+                grad_emb_BFD[:, i + 1 :] += grad_BRD * _moved(left_BD, weight_RDD)
+                grad_moved = (grad_BRD * emb_BFD[:, i + 1 :]).flatten(1)
+                grad_emb_BFD[:, i] += grad_moved @ _side_by_side(weight_RDD).t()
+                grad_weight = left_BD.t() @ grad_moved
+                grad_weight_PDD[span] = grad_weight.view(dim, -1, dim).transpose(0, 1)
+            gradients += [grad_emb_BFD, grad_weight_PDD]
+        return tuple(gradients)
 
 
 def _spans(num_fields: int) -> list[slice]:

@@ -4,6 +4,13 @@
     x_{l+1} = x_0 (x_lᵀ w_l) + b_l + x_l
     logit = ⟨w, [x_L, MLP(x_0)]⟩ + b
 
+The cross half is never built as vectors. By induction x_l = α_l x_0 + β_l, with a number α_l per
+row and a vector β_l that no row changes:
+
+    α_0 = 1, β_0 = 0;   α_{l+1} = α_l + α_l (x_0ᵀ w_l) + β_lᵀ w_l,   β_{l+1} = β_l + b_l
+
+so all layers and the head see x_0 through its products with L + 1 vectors, one thin matrix product.
+
 Source: Wang et al., "Deep & Cross Network for Ad Click Predictions" (arXiv 1708.05123), eq. 3 and
 5; FuxiCTR model_zoo/DCN. The mutual-finetuning paper cites this version, not DCN-V2.
 Our choice: three cross layers, as in BARS; the mutual-finetuning paper does not say.
@@ -16,6 +23,7 @@ B rows, F fields, X = F·D.
 from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.base import ClickModel
@@ -42,26 +50,37 @@ class DCN(ClickModel):
         if cross_layers < 1:
             raise ValueError(f"cross_layers is {cross_layers}; DCN needs at least one.")
         width = num_fields * embedding_dim
-        self.cross = nn.ModuleList(CrossLayer(width) for _ in range(cross_layers))
+        self.cross = CrossNetwork(width, cross_layers)
         self.mlp = MLP(width, hidden, dropout)
         self.head = linear(width + hidden[-1], 1, bias=False)
 
     def interact(self, rows_BFE: Tensor) -> Tensor:
         x0_BX = rows_BFE.flatten(1)
-        x_BX = x0_BX
-        for layer in self.cross:
-            x_BX = layer(x0_BX, x_BX)
-        both = torch.cat([x_BX, self.mlp(x0_BX)], dim=1)
-        return self.bias + self.head(both).squeeze(1)
+        cross_1X, deep_1H = self.head.weight.split([x0_BX.shape[1], self.mlp.out_width], dim=1)
+        return self.bias + self.cross(x0_BX, cross_1X) + (self.mlp(x0_BX) @ deep_1H.t()).squeeze(1)
+
+
+class CrossNetwork(nn.ModuleList):
+    """⟨head, x_L⟩ per row, x_L the last of the layers x_{l+1} = x_0 (x_lᵀ w_l) + b_l + x_l."""
+
+    def __init__(self, width: int, layers: int):
+        super().__init__(CrossLayer(width) for _ in range(layers))
+
+    def forward(self, x0_BX: Tensor, head_1X: Tensor) -> Tensor:
+        """Return the layers' part of the logit [B]; the products keep the dtype of x0_BX."""
+        rows = [layer.project.weight for layer in self] + [head_1X]
+        seen_by_BL = F.linear(x0_BX, torch.cat(rows))
+        alpha_B, beta_X = torch.ones_like(seen_by_BL[:, 0]), torch.zeros_like(self[0].bias)
+        for layer, seen_B in zip(self, seen_by_BL.unbind(1), strict=False):
+            alpha_B = alpha_B + alpha_B * seen_B + layer.project.weight[0].dot(beta_X)
+            beta_X = beta_X + layer.bias
+        return alpha_B * seen_by_BL[:, -1] + head_1X[0].dot(beta_X)
 
 
 class CrossLayer(nn.Module):
-    """x_0 (xᵀ w) + b + x, with the bias outside the product."""
+    """The weights of one layer: `project` is w_l as a [1, X] matrix, `bias` is b_l."""
 
     def __init__(self, width: int):
         super().__init__()
         self.project = linear(width, 1, bias=False)
         self.bias = nn.Parameter(torch.zeros(width))
-
-    def forward(self, x0_BX: Tensor, x_BX: Tensor) -> Tensor:
-        return x0_BX * self.project(x_BX) + self.bias + x_BX

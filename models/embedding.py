@@ -35,5 +35,6 @@ class FieldEmbedding(nn.Module):
         if not self.first_order:
             return rows_BFE, None
         # One split and not two slices: its backward is one concatenation, without zero-filling.
+        # Contiguous, because everything that follows is several times faster on whole lines.
         emb_BFD, first_BF1 = rows_BFE.split([self.embedding_dim, 1], dim=2)
-        return emb_BFD, first_BF1.sum(dim=(1, 2))
+        return emb_BFD.contiguous(), first_BF1.sum(dim=(1, 2))

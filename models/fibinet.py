@@ -17,11 +17,10 @@ B rows, F fields, D embedding dim, E = D + 1, P pairs.
 from collections.abc import Sequence
 from typing import Literal
 
-import torch
 from torch import Tensor, nn
 
 from models.base import ClickModel
-from models.bilinear import Bilinear
+from models.bilinear import Bilinear, pair_products
 from models.mlp import MLP, linear
 
 
@@ -52,9 +51,7 @@ class FiBiNET(ClickModel):
 
     def interact(self, rows_BFE: Tensor) -> Tensor:
         emb_BFD, first_B = self.embedding.split(rows_BFE)
-        pairs = torch.cat(
-            [self.raw_pairs(emb_BFD), self.weighted_pairs(self.senet(emb_BFD))], dim=1
-        )
+        pairs = pair_products((emb_BFD, self.raw_pairs), (self.senet(emb_BFD), self.weighted_pairs))
         return self.bias + first_B + self.head(self.mlp(pairs)).squeeze(1)
 
 

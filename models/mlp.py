@@ -2,7 +2,12 @@
 
 from collections.abc import Sequence
 
+import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+from models.precision import product_dtype
 
 
 def linear(in_width: int, out_width: int, *, bias: bool) -> nn.Linear:
@@ -17,7 +22,8 @@ def linear(in_width: int, out_width: int, *, bias: bool) -> nn.Linear:
 class MLP(nn.Module):
     """Hidden layers x ← dropout(relu(W x + b)), one per entry of `hidden`; no output layer.
 
-    Raises ValueError where `hidden` is empty.
+    The products run in `product_dtype` over weights that keep theirs; the result has the dtype
+    of the weights. Raises ValueError where `hidden` is empty.
     """
 
     def __init__(self, in_width: int, hidden: Sequence[int], dropout: float):
@@ -29,7 +35,38 @@ class MLP(nn.Module):
             layers += [linear(in_width, width, bias=True), nn.ReLU(), nn.Dropout(dropout)]
             in_width = width
         self.layers = nn.Sequential(*layers)
+        self.out_width = in_width
 
     def forward(self, x_BX: Tensor) -> Tensor:
         """Return hidden_BH."""
-        return self.layers(x_BX)
+        dtype = self.layers[0].weight.dtype
+        for place in range(0, len(self.layers), 3):
+            dense, dropout = self.layers[place], self.layers[place + 2]
+            x_BX = dropout(_DenseRelu.apply(x_BX, dense.weight, dense.bias))
+        return x_BX.to(dtype)
+
+
+class _DenseRelu(torch.autograd.Function):
+    """relu(x Wᵀ + b) in place over the product: what backward needs is the result itself.
+
+    The derivative of relu at 0 is 0, as in torch.
+    """
+
+    @staticmethod
+    def forward(ctx, x_BX: Tensor, weight_YX: Tensor, bias_Y: Tensor) -> Tensor:
+        dtype = product_dtype(weight_YX)
+        x, weight, bias = x_BX.to(dtype), weight_YX.to(dtype), bias_Y.to(dtype)
+        y_BY = F.linear(x, weight, bias).relu_()
+        ctx.save_for_backward(x, weight, y_BY)
+        ctx.dtypes = x_BX.dtype, weight_YX.dtype
+        return y_BY
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad_BY: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        x_BX, weight_YX, y_BY = ctx.saved_tensors
+        x_dtype, weight_dtype = ctx.dtypes
+        grad_BY = torch.ops.aten.threshold_backward(grad_BY.to(y_BY.dtype), y_BY, 0)
+        grad_weight_YX = (grad_BY.t() @ x_BX).to(weight_dtype)
+        grad_bias_Y = grad_BY.sum(dim=0, dtype=weight_dtype)
+        return (grad_BY @ weight_YX).to(x_dtype), grad_weight_YX, grad_bias_Y

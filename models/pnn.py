@@ -25,10 +25,12 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 from models.base import ClickModel
 from models.mlp import MLP, linear
 from models.pairs import pair_indices
+from models.precision import product_dtype
 
 
 class PNN(ClickModel):
@@ -59,7 +61,8 @@ class PNN(ClickModel):
         self.head = linear(hidden[-1], 1, bias=False)
 
     def interact(self, rows_BFE: Tensor) -> Tensor:
-        signals = torch.cat([rows_BFE.flatten(1), self.product(rows_BFE)], dim=1)
+        emb_BFD = rows_BFE.to(product_dtype(rows_BFE))
+        signals = torch.cat([emb_BFD.flatten(1), self.product(emb_BFD)], dim=1)
         return self.bias + self.head(self.mlp(signals)).squeeze(1)
 
 
@@ -68,15 +71,38 @@ class InnerProduct(nn.Module):
 
     def __init__(self, num_fields: int):
         super().__init__()
-        left_P, right_P = pair_indices(num_fields)
-        self.width = len(left_P)
-        self.register_buffer("flat_P", left_P * num_fields + right_P, persistent=False)
+        self.width = len(pair_indices(num_fields)[0])
 
     def forward(self, emb_BFD: Tensor) -> Tensor:
-        # The whole Gram matrix costs twice the products but twenty times less than gathering
-        # two embeddings per pair; a boolean mask would have a shape that depends on values.
+        return _InnerProducts.apply(emb_BFD)
+
+
+class _InnerProducts(torch.autograd.Function):
+    """The rows of the upper triangle of the Gram matrix V Vᵀ, one after the other.
+
+    The whole Gram matrix costs twice the products but twenty times less than gathering two
+    embeddings per pair, and row i of the triangle is the slice i+1 … F−1, so nothing is indexed.
+    With G the gradient laid into both triangles, the gradient of V is G V.
+    """
+
+    @staticmethod
+    def forward(ctx, emb_BFD: Tensor) -> Tensor:
+        ctx.save_for_backward(emb_BFD)
         gram_BFF = torch.bmm(emb_BFD, emb_BFD.transpose(1, 2))
-        return gram_BFF.flatten(1).index_select(1, self.flat_P)
+        return torch.cat([gram_BFF[:, i, i + 1 :] for i in range(gram_BFF.shape[1])], dim=1)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad_BP: Tensor) -> Tensor:
+        (emb_BFD,) = ctx.saved_tensors
+        fields, start = emb_BFD.shape[1], 0
+        grad_BFF = grad_BP.new_zeros(len(grad_BP), fields, fields)
+        for i in range(fields - 1):
+            grad_BR = grad_BP[:, start : start + fields - 1 - i]
+            grad_BFF[:, i, i + 1 :] = grad_BR
+            grad_BFF[:, i + 1 :, i] = grad_BR
+            start += fields - 1 - i
+        return torch.bmm(grad_BFF, emb_BFD)
 
 
 class OuterProduct(nn.Module):

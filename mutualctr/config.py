@@ -163,6 +163,8 @@ class OptimizerConfig(Closed):
     l2_mlp: float = Field(ge=0)
     l2_scope: Literal["full", "touched"]
     """`full`: every row of the table decays each step; `touched`: only the batch's rows move."""
+    precision: Literal["auto", "fp32", "bf16"]
+    """Of the large matrix products; weights and sums are fp32 always. `auto`: bf16 where native."""
 
 
 class PretrainConfig(Closed):
@@ -191,7 +193,60 @@ class SnapshotConfig(Closed):
 
 class RegistryConfig(Closed):
     prefix: str = Field(pattern=r"^[a-z][a-z0-9-]*$")
-    """Registered models are named <prefix>-<architecture>."""
+    """Every peer is a version of <prefix>-<architecture>; the one that serves, of <prefix>."""
+
+
+class Bounds(Closed):
+    """From `low` to `high`, both allowed."""
+
+    low: float
+    high: float
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "Bounds":
+        if self.low > self.high:
+            raise ValueError(f"`low` ({self.low:g}) is above `high` ({self.high:g}); swap them.")
+        return self
+
+
+class LatencyConfig(Closed):
+    """How long predicting raw rows through the registered artifact may take, in milliseconds."""
+
+    rows: int = Field(ge=1)
+    """Rows of one call."""
+    calls: int = Field(ge=10)
+    p50_ms_at_most: float = Field(gt=0)
+    p99_ms_at_most: float = Field(gt=0)
+
+
+class SmokeConfig(Closed):
+    """The artifact, loaded in a process of its own, against the engine's probabilities."""
+
+    rows: int = Field(ge=1)
+    tolerance: float = Field(gt=0)
+    """Largest difference of a probability."""
+
+
+class PromotionConfig(Closed):
+    """Which peer serves, and what it must show before it does."""
+
+    choose: Literal["best", "cheapest_within"]
+    """Among the mutual peers: the best dev AUC, or the fastest within `tolerance` of it."""
+    tolerance: float = Field(ge=0)
+    embeddings: Literal["fp32", "bf16", "int8"]
+    """How the served table is kept."""
+    auc_at_least: float = Field(ge=0, le=1)
+    level: float = Field(gt=0, lt=1)
+    auc_gain_at_least: float
+    """The lower end of the paired interval of AUC(challenger) − AUC(champion)."""
+    logloss_rise_at_most: float
+    """logloss(challenger) − logloss(champion), in nats."""
+    psi_at_most: float = Field(gt=0)
+    """Population stability index of the challenger's probabilities against the champion's."""
+    pcoc: Bounds
+    """Predicted clicks over observed clicks."""
+    latency: LatencyConfig
+    smoke: SmokeConfig
 
 
 class RunConfig(Closed):
@@ -209,6 +264,7 @@ class RunConfig(Closed):
     finetuning: FinetuneConfig
     snapshots: SnapshotConfig
     registry: RegistryConfig
+    promotion: PromotionConfig
 
     @model_validator(mode="after")
     def _distinct_peers(self) -> "RunConfig":
@@ -221,4 +277,26 @@ class RunConfig(Closed):
                     "the same model twice; give each its own seed."
                 )
             seen.add(key)
+        return self
+
+
+class ScoreConfig(Closed):
+    """Everything a batch scoring depends on: `parameters:` in configs/score/generated.yaml."""
+
+    data: DataConfig
+    labelled: bool
+    """Whether the source has the contract's label column."""
+    model: str
+    """`name@alias` or `name/version` in the registry."""
+
+    @model_validator(mode="after")
+    def _every_row_of_it(self) -> "ScoreConfig":
+        if self.data.quarantine_percent is not None:
+            raise ValueError("every row is scored, none set aside; leave `quarantine_percent` out.")
+        if not self.labelled and self.data.generated is not None:
+            raise ValueError("generated clicks have labels; set `labelled: true`.")
+        if not self.labelled and self.data.reference is not None:
+            raise ValueError(
+                "a snapshot holds a click rate, and these rows have none; leave `reference` out."
+            )
         return self

@@ -16,5 +16,9 @@ class DataError(UserError):
     """A file, row or column breaks a rule."""
 
 
+class RegistryError(UserError):
+    """The registry lacks what was asked of it."""
+
+
 class StackError(UserError):
     """The active ZenML stack lacks what the pipeline needs."""

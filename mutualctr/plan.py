@@ -1,6 +1,6 @@
 """What a run will need, before it runs: memory and hours per phase, measured by short probes.
 
-    table     4·V·E bytes of weights, 8·V·E of moments; l2_scope full: 4·V·E of gradient buffer
+    table     4·V·E bytes of weights, 8·V·E of moments; l2_scope full: 4·V of places
     blocks    (4·F + 1 + 8) bytes a row, mapped from disk
     the rest  libraries, dense layers, activations: what the probe has beyond the table
 
@@ -73,8 +73,7 @@ def plan(config: RunConfig, shape: Shape) -> list[Phase]:
 
 
 def table_bytes(config: RunConfig, shape: Shape, specs: list[PeerSpec]) -> int:
-    """Weights, both moments and, for the full scope, the gradient buffer of every peer's table."""
-    copies = 4 if config.optimizer.l2_scope == "full" else 3
+    """Weights and both moments of every peer's table; full scope: where a row is hot, an int32."""
     columns = 0
     for spec in specs:
         model = ARCHITECTURES[spec.architecture](
@@ -85,8 +84,8 @@ def table_bytes(config: RunConfig, shape: Shape, specs: list[PeerSpec]) -> int:
             dropout=config.network.dropout,
             **spec.options,
         )
-        columns += model.table.shape[1]
-    return copies * FLOAT_BYTES * shape.num_ids * columns
+        columns += 3 * model.table.shape[1] + (config.optimizer.l2_scope == "full")
+    return FLOAT_BYTES * shape.num_ids * columns
 
 
 def _phase(

@@ -114,3 +114,18 @@ class Tuning(Reference):
     """tuned.yaml (a complete run configuration) and trials.csv."""
 
     found: str
+
+
+class Promotion(Reference):
+    """promotion.json, promotion.html: the gate's verdicts and what became of the aliases."""
+
+    decision: str
+    sentence: str
+
+
+class Scores(Reference):
+    """scores.parquet: row, probability, model_name, model_version and the contract's id."""
+
+    rows: int
+    model: str
+    """Name and version, such as ctr/3."""

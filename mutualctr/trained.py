@@ -26,15 +26,21 @@ def all_trained(
     mutual: Sequence[Models],
 ) -> list[Trained]:
     """Name every checkpoint. Within an arm, checkpoints lie in the order of `peers`."""
-    trained = []
-    for arm, models in (("pretrained", pretrained), ("control", control), ("mutual", mutual)):
-        found = [
-            (folder, run_id)
-            for reference in models
-            for folder, run_id in zip(reference.checkpoints, reference.run_ids, strict=True)
-        ]
-        trained += [
-            Trained(peer, arm, folder, run_id)
-            for peer, (folder, run_id) in zip(peers, found, strict=True)
-        ]
-    return trained
+    return [
+        item
+        for arm, models in (("pretrained", pretrained), ("control", control), ("mutual", mutual))
+        for item in trained_in(arm, peers, models)
+    ]
+
+
+def trained_in(arm: Arm, peers: Sequence[Peer], models: Sequence[Models]) -> list[Trained]:
+    """Name the checkpoints of one arm."""
+    found = [
+        (folder, run_id)
+        for reference in models
+        for folder, run_id in zip(reference.checkpoints, reference.run_ids, strict=True)
+    ]
+    return [
+        Trained(peer, arm, folder, run_id)
+        for peer, (folder, run_id) in zip(peers, found, strict=True)
+    ]

@@ -6,7 +6,7 @@ from mutualctr.cohort import groups_of
 from mutualctr.config import RunConfig
 from mutualctr.data.contract import load_contract
 from mutualctr.data.prepare import reference_fingerprint, source_fingerprint
-from stack.outcome import present
+from stack.outcome import present_finetune
 from stack.pipeline import DEFAULT_CONFIG, ConfiguredPipeline
 from steps.control_finetune import control_finetune
 from steps.encode import encode
@@ -14,6 +14,7 @@ from steps.evaluate import evaluate
 from steps.ingest import ingest
 from steps.mutual_finetune import mutual_finetune
 from steps.pretrain import pretrain
+from steps.promote import promote
 from steps.register import register
 from steps.split import split
 from steps.validate import validate
@@ -31,6 +32,7 @@ def wire(
     finetuning: dict[str, Any],
     snapshots: dict[str, Any],
     registry: dict[str, Any],
+    promotion: dict[str, Any],
 ) -> None:
     """Which step feeds which; the parameters are the sections of RunConfig."""
     config = RunConfig.model_validate(locals())
@@ -77,7 +79,9 @@ def wire(
     everyone = [peer for cohort in cohorts for peer in cohort]
     judged = (pretrained, arms["control"], arms["mutual"], everyone)
     report = evaluate(events, parts, blocks, *judged, contract, config)
-    register(report, validation, blocks, *judged, config)
+    versions = register(report, validation, blocks, *judged, config)
+    data = (events, parts, blocks, validation)
+    promote(*data, report, versions, arms["mutual"], everyone, contract, config)
 
 
-dml_finetune = ConfiguredPipeline("dml_finetune", wire, RunConfig, DEFAULT_CONFIG, present)
+dml_finetune = ConfiguredPipeline("dml_finetune", wire, RunConfig, DEFAULT_CONFIG, present_finetune)

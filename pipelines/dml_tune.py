@@ -26,6 +26,7 @@ def wire(
     finetuning: dict[str, Any],
     snapshots: dict[str, Any],
     registry: dict[str, Any],
+    promotion: dict[str, Any],
     search: dict[str, Any],
 ) -> None:
     """Which step feeds which; the parameters are the sections of TuneConfig."""

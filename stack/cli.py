@@ -1,7 +1,5 @@
 """`mutualctr`: what a person needs beside `zenml` and `mlflow`."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import click
@@ -12,6 +10,7 @@ from mutualctr.errors import UserError
 from stack.cli_contract import contract
 from stack.cli_demo import demo
 from stack.cli_doctor import doctor
+from stack.cli_models import models
 from stack.cli_plan import plan
 from stack.cli_scheduler import scheduler
 
@@ -29,6 +28,9 @@ class SentenceGroup(click.Group):
 @click.group(cls=SentenceGroup)
 def main() -> None:
     """Mutual finetuning of click models. Runs start with `zenml pipeline run dml_finetune`."""
+
+
+main.add_command(models)
 
 
 @main.command()
@@ -62,15 +64,16 @@ def config(file: Path, changes: tuple[str, ...]) -> None:
 
 
 @main.command()
-@click.option("--port", default=5000, show_default=True)
-def ui(port: int) -> None:
-    """Open MLflow's pages for the active stack on this machine only."""
+@click.option("--port", default=5000, show_default=True, help="of MLflow")
+@click.option("--zenml-port", default=8237, show_default=True, help="of ZenML's dashboard")
+def ui(port: int, zenml_port: int) -> None:
+    """Open the pages of the active stack on this machine only: MLflow, and ZenML if installed."""
+    from stack.pages import serve_pages
     from stack.setup import tracking_uri
 
-    click.echo(f"MLflow: http://127.0.0.1:{port} (Ctrl-C ends it)", err=True)
-    command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", tracking_uri()]
-    raise SystemExit(subprocess.call([*command, "--host", "127.0.0.1", "--port", str(port)]))
+    say = lambda line: click.echo(line, err=True)  # noqa: E731
+    serve_pages(tracking_uri(), port, zenml_port, say)
 
 
-for command in (contract, demo, doctor, plan, scheduler):
+for command in (contract, demo, doctor, models, plan, scheduler):
     main.add_command(command)

@@ -5,6 +5,7 @@ an edit in mutualctr/evaluation repeats no training.
 """
 
 import hashlib
+import uuid
 from pathlib import Path
 
 from zenml.config.cache_policy import CachePolicy
@@ -61,7 +62,15 @@ def cell_code() -> str:
     )
 
 
+def another() -> str:
+    """Never the same twice."""
+    return uuid.uuid4().hex
+
+
 DATA = CachePolicy(cache_func=data_code)
 TRAINING = CachePolicy(cache_func=training_code)
 EVALUATION = CachePolicy(cache_func=evaluation_code)
 STUDY = CachePolicy(cache_func=study_code)
+NEVER = CachePolicy(cache_func=another)
+"""For steps that read or write a registry: `enable_cache: true` in a run's file overrides a step's
+own `enable_cache=False`."""

@@ -1,4 +1,4 @@
-"""What a person sees when a run ends: the report in outputs/, one table, where to look next."""
+"""What a person sees when a run ends: its files in outputs/, one table, where to look next."""
 
 import json
 import shutil
@@ -8,31 +8,67 @@ from rich.console import Console
 from zenml.enums import ExecutionStatus
 from zenml.models import PipelineRunResponse
 
-from mutualctr.evaluation.terminal import render_table
+from mutualctr.evaluation.terminal import render_gate, render_table
+from mutualctr.files import replacing
+from mutualctr.reference import Reference
 
 OUTPUTS = Path("outputs")
 TABLE_WIDTH = 100
 """Columns that the table needs; used where the output goes to a file, which has no width."""
 
 
-def present(run: PipelineRunResponse) -> None:
-    """Copy the report of a finished run to outputs/<run>/, point outputs/latest at it, print it.
+def present_finetune(run: PipelineRunResponse) -> None:
+    """Copy report and verdicts of a finished run to outputs/<run>/, point outputs/latest at it.
 
-    A run that another machine is still working on has no report yet and shows nothing.
+    There report.json holds the verdicts too. A run that another machine is still working on has
+    no report yet and shows nothing.
     """
-    run = run.get_hydrated_version() if run.status != ExecutionStatus.COMPLETED else run
-    if run.status != ExecutionStatus.COMPLETED:
+    run = _finished(run)
+    if run is None:
         return
-    report = run.steps["evaluate"].outputs["report"][0].load()
     folder = OUTPUTS / run.name
-    shutil.copytree(report.folder, folder, dirs_exist_ok=True)
+    for step, output in (("evaluate", "report"), ("promote", "promotion")):
+        shutil.copytree(_output(run, step, output).folder, folder, dirs_exist_ok=True)
+    numbers, gate = (
+        json.loads((folder / name).read_text(encoding="utf-8"))
+        for name in ("report.json", "promotion.json")
+    )
+    with replacing(folder / "report.json") as temporary:
+        text = json.dumps(numbers | {"promotion": gate}, indent=1, ensure_ascii=False)
+        temporary.write_text(text + "\n", encoding="utf-8")
     _point(OUTPUTS / "latest", run.name)
-    numbers = json.loads((folder / "report.json").read_text(encoding="utf-8"))
-    terminal = Console()
-    console = terminal if terminal.is_terminal else Console(width=TABLE_WIDTH)
+    console = _console()
     console.print(render_table(numbers))
+    console.print(render_gate(gate))
+    console.print(gate["sentence"], style="bold")
     console.print(f"Report: {folder / 'report.html'} (also outputs/latest/report.html)")
-    console.print("Models, runs and curves: `make ui`")
+    console.print(f"Gate:   {folder / 'promotion.html'}")
+    console.print("Models, runs and curves: `make ui`, `mutualctr models list`")
+
+
+def present_scores(run: PipelineRunResponse) -> None:
+    """Copy the scores of a finished run to outputs/<run>/ and say how many there are."""
+    run = _finished(run)
+    if run is None:
+        return
+    scores = _output(run, "score", "scores")
+    folder = OUTPUTS / run.name
+    shutil.copytree(scores.folder, folder, dirs_exist_ok=True)
+    _console().print(f"{scores.rows:,} rows scored by {scores.model}: {folder / 'scores.parquet'}")
+
+
+def _finished(run: PipelineRunResponse) -> PipelineRunResponse | None:
+    run = run.get_hydrated_version() if run.status != ExecutionStatus.COMPLETED else run
+    return run if run.status == ExecutionStatus.COMPLETED else None
+
+
+def _output(run: PipelineRunResponse, step: str, name: str) -> Reference:
+    return run.steps[step].outputs[name][0].load()
+
+
+def _console() -> Console:
+    terminal = Console()
+    return terminal if terminal.is_terminal else Console(width=TABLE_WIDTH)
 
 
 def present_study(run: PipelineRunResponse) -> None:

@@ -19,3 +19,8 @@ def current_tracker() -> Tracker:
             "register a stack that has one and `zenml stack set` it."
         )
     return Tracker(MlflowClient(), run.info.run_id)
+
+
+def registry_client() -> MlflowClient:
+    """A client of the MLflow that the active stack tracks with. Raises as `current_tracker`."""
+    return current_tracker().client

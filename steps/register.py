@@ -9,10 +9,11 @@ from mutualctr.config import RunConfig
 from mutualctr.reference import Blocks, Models, Report, Validation
 from mutualctr.registry.publish import publish
 from mutualctr.trained import all_trained
+from stack.code import NEVER
 from stack.tracker import current_tracker
 
 
-@step(experiment_tracker=True, enable_cache=False)
+@step(experiment_tracker=True, cache_policy=NEVER)
 def register(
     report: Report,
     validation: Validation,

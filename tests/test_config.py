@@ -6,16 +6,17 @@ import pytest
 import yaml
 
 from mutualctr.cohort import cohort_name, groups_of
-from mutualctr.config import RunConfig
+from mutualctr.config import RunConfig, ScoreConfig
 from mutualctr.errors import ConfigError
 from mutualctr.study.config import StudyConfig
 from mutualctr.study.tune import TuneConfig
 from stack.pipeline import check_config, check_content
 
 ROOT = Path(__file__).resolve().parent.parent
-RECORDS = {"configs/study": StudyConfig, "configs/tune": TuneConfig}
+RECORDS = {"configs/study": StudyConfig, "configs/tune": TuneConfig, "configs/score": ScoreConfig}
 """By folder; everything else is a RunConfig."""
 FILES = [ROOT / "zenml_config.yaml", *sorted((ROOT / "configs").glob("**/*.yaml"))]
+SCORE = ROOT / "configs" / "score" / "generated.yaml"
 
 
 def default() -> dict:
@@ -26,7 +27,30 @@ def test_every_file_is_a_complete_configuration():
     for path in FILES:
         record = RECORDS.get(path.parent.relative_to(ROOT).as_posix(), RunConfig)
         assert isinstance(check_config(path, record), record), path
-    assert len(FILES) == 12
+    assert len(FILES) == 13
+
+
+def test_a_file_of_one_pipeline_is_refused_by_the_other():
+    score = yaml.safe_load(SCORE.read_text())
+    with pytest.raises(ConfigError, match="`split_rows` is missing"):
+        check_content(score, "score.yaml", RunConfig)
+    with pytest.raises(ConfigError, match="`labelled` is missing"):
+        check_content(default(), "run.yaml", ScoreConfig)
+
+
+@pytest.mark.parametrize(
+    ("data", "labelled", "sentence"),
+    [
+        ({"generated": {"rows": 2000, "seed": 1}}, False, "generated clicks have labels"),
+        ({"source": "a.tsv", "quarantine_percent": 1}, True, "every row is scored"),
+        ({"source": "a.tsv", "reference": "snapshot.json"}, False, "these rows have none"),
+    ],
+)
+def test_what_cannot_be_scored_gets_a_sentence(data, labelled, sentence):
+    content = yaml.safe_load(SCORE.read_text())
+    content["parameters"] |= {"data": {"contract": "criteo"} | data, "labelled": labelled}
+    with pytest.raises(ConfigError, match=sentence):
+        check_content(content, "score.yaml", ScoreConfig)
 
 
 SLIPS = {
@@ -90,6 +114,14 @@ SLIPS = {
     "two sources": (
         lambda c: c["parameters"]["data"].update(source="clicks.tsv"),
         "give either `source` (a file) or `generated`",
+    ),
+    "bounds that nothing lies in": (
+        lambda c: c["parameters"]["promotion"].update(pcoc={"low": 1.1, "high": 0.9}),
+        "`promotion.pcoc`: `low` (1.1) is above `high` (0.9); swap them.",
+    ),
+    "an unknown table": (
+        lambda c: c["parameters"]["promotion"].update(embeddings="int4"),
+        "`promotion.embeddings` is 'int4': input should be 'fp32', 'bf16' or 'int8'",
     ),
     "an unknown contract": (
         lambda c: c["parameters"]["data"].update(

@@ -14,7 +14,10 @@ MAY_IMPORT = {
 }
 NEVER_ZENML = {"models", "mutualctr"}
 PICKLES = {"pickle", "cloudpickle", "joblib", "dill"}
-STANDARD_FOR_MODELS = {"torch", "abc", "collections", "dataclasses", "inspect", "typing", "math"}
+STANDARD_FOR_MODELS = {
+    "torch", "abc", "collections", "contextlib", "contextvars", "dataclasses", "inspect", "typing",
+    "math",
+}  # fmt: skip
 
 
 def imported(path: Path) -> set[str]:

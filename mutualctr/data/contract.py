@@ -90,7 +90,8 @@ class Column(Closed):
 
     name: str
     type: Literal["integer", "text"]
-    role: Literal["label", "number", "category", "time", "ignored"]
+    role: Literal["label", "number", "category", "time", "id", "ignored"]
+    """`id` names the row to whoever reads its score; like `ignored` it is no feature."""
     file: str | None = None
     """The joined file that has it; null: the source's own files."""
     derived: Derived | None = None
@@ -211,6 +212,27 @@ class Contract(Closed):
             own.insert(0, next(c for c in self.columns if c.name == key))
         return self.model_copy(update={"columns": tuple(own)})
 
+    @property
+    def has_label(self) -> bool:
+        """Whether the rows say if there was a click; `label` has a name only then."""
+        return any(column.role == "label" for column in self.columns)
+
+    @property
+    def row_id(self) -> str | None:
+        """Name of the column that identifies a row to people, where there is one."""
+        return next((column.name for column in self.columns if column.role == "id"), None)
+
+    def without_label(self) -> "Contract":
+        """The same for a source that has no label column yet; nothing is expected of it."""
+        label = self.label
+        return self.model_copy(
+            update={
+                "columns": tuple(c for c in self.columns if c.name != label),
+                "expectations": tuple(r for r in self.expectations if r.column != label),
+                "drift": self.drift and self.drift.model_copy(update={"click_rate": None}),
+            }
+        )
+
     def features(self, alternative: str | None) -> list[Feature]:
         """The models' plain fields, with the named alternative or the contract's own.
 
@@ -262,6 +284,8 @@ def load_contract(name_or_path: str) -> Contract:
     parsed["columns"] = [
         parse(Column, entry, where) for entry, where in _entries(raw, "columns", "name", path)
     ]
+    if not any(column.role == "label" for column in parsed["columns"]):
+        raise ConfigError(f"{path}: no column has the role label; give it to the one with clicks.")
     parsed["expectations"] = [
         parse(_rule_class(entry, where), entry, where)
         for entry, where in _entries(raw, "expectations", "column", path)
@@ -385,8 +409,10 @@ def _check_columns(contract: Contract) -> None:
         if added in folded:
             raise ValueError(f"no column may be called {added}: one of that name is added.")
     labels = [column for column in contract.columns if column.role == "label"]
-    if len(labels) != 1 or labels[0].type != "integer":
+    if len(labels) > 1 or any(label.type != "integer" for label in labels):
         raise ValueError("exactly one column must have the role label, and it must be integer.")
+    if [column.role for column in contract.columns].count("id") > 1:
+        raise ValueError("two columns have the role id; keep one and make the other ignored.")
     if contract.time != ROW_COLUMN:
         column = _known_column(contract, contract.time, "`time`")
         if column.role != "time" or column.type != "integer":
@@ -428,7 +454,7 @@ def _check_inputs(contract: Contract, feature_set: str | None) -> None:
             raise ValueError(f"two features are called {name}; rename one.")
     for feature in features:
         column = _known_column(contract, feature.column, f"the feature {feature.name}")
-        if column.role in ("label", "ignored"):
+        if column.role in ("label", "id", "ignored"):
             raise ValueError(f"{column.name} has the role {column.role}: it cannot be a feature.")
         if feature.transform != "category" and column.type != "integer":
             raise ValueError(f"{feature.transform} needs an integer column, {column.name} is text.")

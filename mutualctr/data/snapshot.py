@@ -103,7 +103,7 @@ def take_snapshot(selected: str, contract: Contract, reference: Snapshot | None 
     can be compared bin by bin. The columns of both must be the same.
     """
     with view_of(selected) as connection:
-        label = _quoted(contract.label)
+        label = _quoted(contract.label) if contract.has_label else "0"
         rows, clicks = connection.execute(
             f"SELECT count(*), coalesce(sum({label}), 0) FROM events"
         ).fetchone()

@@ -5,13 +5,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mlflow.entities import Dataset, DatasetInput
+from mlflow.entities.model_registry import ModelVersion
 
 from mutualctr.cohort import cohort_name
 from mutualctr.config import RunConfig
 from mutualctr.evaluation.curves import peer_figure
-from mutualctr.files import file_digest, folder_digest
 from mutualctr.reference import Blocks, Report, Validation
-from mutualctr.registry.register import register_version
+from mutualctr.registry import card
+from mutualctr.registry.register import content_key, register_version
 from mutualctr.registry.tracking import Tracker
 from mutualctr.trained import Trained
 from mutualctr.training import checkpoint
@@ -36,33 +37,32 @@ def publish(
     _describe_parent(tracker, config, report, numbers)
     _attach_validation(tracker, validation)
     feature_folder = blocks.folder / "features"
-    feature_digest = folder_digest(feature_folder)
     published = []
     for item in trained:
-        card = checkpoint.read_card(item.folder)
+        peer_card = checkpoint.read_card(item.folder)
         measured = _measured(numbers, item)
-        run_id = _child_of_this_run(tracker, item, card, numbers)
+        run_id = _child_of_this_run(tracker, item, peer_card, numbers)
         tags = {
             "phase": item.arm,
             "peer": item.peer.name,
             "cohort": cohort_name(config),
             "group": item.peer.group,
-            "seed": card.seed,
+            "seed": peer_card.seed,
             "pipeline_run": pipeline_run,
             "auc": measured["auc"],
         }
         tracker.set_tags(run_id, tags)
         tracker.log_metrics(run_id, {f"test_{name}": measured[name] for name in MEASURES})
-        weights_digest = file_digest(item.folder / checkpoint.WEIGHTS)
         version = register_version(
             tracker,
             run_id,
-            name=f"{config.registry.prefix}-{card.architecture}",
-            key=f"{item.arm}-{weights_digest[:32]}-{feature_digest[:16]}",
+            name=f"{config.registry.prefix}-{peer_card.architecture}",
+            key=content_key(item.arm, item.folder, feature_folder),
             checkpoint=item.folder,
             feature_folder=feature_folder,
             tags=tags,
         )
+        _describe_version(tracker, version, run_id, numbers, validation, item)
         published.append(
             {
                 "peer": item.peer.name,
@@ -122,15 +122,32 @@ def _attach_validation(tracker: Tracker, validation: Validation) -> None:
         tracker.client.log_artifact(tracker.parent_run_id, path, "validation")
 
 
+def _describe_version(
+    tracker: Tracker,
+    version: ModelVersion,
+    run_id: str,
+    numbers: Mapping[str, Any],
+    validation: Validation,
+    item: Trained,
+) -> None:
+    """The card of the version, about the latest run that has it, and that of its model."""
+    client, name = tracker.client, version.name
+    links = card.links(tracker, run_id)
+    text = card.version_card(numbers, validation, item.peer.name, item.arm, links)
+    client.update_model_version(name, version.version, text)
+    prefix, architecture = name.rsplit("-", 1)
+    client.update_registered_model(name, card.peers_model(architecture, prefix))
+
+
 def _child_of_this_run(
-    tracker: Tracker, item: Trained, card: checkpoint.Checkpoint, numbers: Mapping[str, Any]
+    tracker: Tracker, item: Trained, peer_card: checkpoint.Checkpoint, numbers: Mapping[str, Any]
 ) -> str:
     """The run that saw the peer train, or a copy of it where that was an earlier pipeline run."""
     original = tracker.client.get_run(item.run_id)
     run_id = item.run_id
     if original.data.tags.get("mlflow.parentRunId") != tracker.parent_run_id:
         run_id = tracker.open_child(original.info.run_name, original.data.params)
-        for point in card.curve:
+        for point in peer_card.curve:
             tracker.log_point(run_id, point)
         tracker.set_tags(run_id, {"trained_in": item.run_id})
         tracker.close_child(run_id)

@@ -1,5 +1,6 @@
 """Every trained peer becomes a version of a registered model, once."""
 
+import hashlib
 import os
 import warnings
 from collections.abc import Mapping
@@ -13,7 +14,10 @@ from mlflow.models import ModelSignature
 from mlflow.types.schema import AnyType, ColSpec, DataType, Schema
 
 from mutualctr.data import features
+from mutualctr.files import file_digest, folder_digest
+from mutualctr.registry.once import Artifact, version_once
 from mutualctr.registry.tracking import Tracker
+from mutualctr.training.checkpoint import WEIGHTS
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVING = Path(__file__).with_name("serving.py")
@@ -28,7 +32,24 @@ SERVED_PACKAGES = (
     "torch",
 )
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # bars for local copies
-KEY_TAG = "mutualctr_key"
+
+
+SERVED_CODE = ("models", "mutualctr/data", "mutualctr/training", "mutualctr/registry/lookup.py")
+"""What decides, beside SERVING, which probability a row gets."""
+
+
+def content_key(label: str, checkpoint: Path, feature_folder: Path) -> str:
+    """What a version serves, in a word: the label, weights, feature map, the code that reads them.
+
+    Code belongs to it: a version carries a copy, so mended code needs a version of its own.
+    """
+    files = [SERVING]
+    for room in SERVED_CODE:
+        path = ROOT / room
+        files += [path] if path.is_file() else sorted(path.rglob("*.py"))
+    code = hashlib.sha256("".join(file_digest(path) for path in files).encode()).hexdigest()
+    weights, features_ = file_digest(checkpoint / WEIGHTS), folder_digest(feature_folder)
+    return f"{label}-{weights[:32]}-{features_[:16]}-{code[:16]}"
 
 
 def register_version(
@@ -42,13 +63,18 @@ def register_version(
 ) -> ModelVersion:
     """Log the peer as a pyfunc under its run and make it a version of `name`.
 
-    `key` is a digest of what is served: a version with the same key is returned instead of making
-    a second one, so neither a retry nor a cached peer registers twice.
+    `key` is the `content_key`: a version with the same key is returned instead of making
+    a second one, so neither a retry nor a cached peer nor a run beside this one registers twice.
     """
-    client = tracker.client
-    existing = client.search_model_versions(f"name = '{name}' and tags.{KEY_TAG} = '{key}'")
-    if existing:
-        return existing[0]
+
+    def artifact() -> Artifact:
+        return log_model(run_id, name, checkpoint, feature_folder)
+
+    return version_once(tracker.client, name, key, artifact, tags)
+
+
+def log_model(run_id: str, name: str, checkpoint: Path, feature_folder: Path) -> Artifact:
+    """Log a checkpoint and its feature map as a pyfunc under a run; nothing is registered."""
     with mlflow.start_run(run_id=run_id, nested=True), warnings.catch_warnings():
         # The signature is complete without an example, and an example would be a row of the data.
         warnings.filterwarnings("ignore", message=".*input example was not provided")
@@ -60,15 +86,7 @@ def register_version(
             pip_requirements=[f"{package}=={version(package)}" for package in SERVED_PACKAGES],
             signature=signature(feature_folder),
         )
-    if not client.search_registered_models(f"name = '{name}'"):
-        client.create_registered_model(name)
-    return client.create_model_version(
-        name,
-        source=logged.model_uri,
-        run_id=run_id,
-        model_id=logged.model_id,
-        tags={KEY_TAG: key} | {tag: str(value) for tag, value in tags.items()},
-    )
+    return Artifact(logged.model_uri, run_id, logged.model_id)
 
 
 def signature(feature_folder: Path) -> ModelSignature:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 import safetensors.torch
 
 from models.base import ClickModel
+from models.compact import CompactEmbedding, Precision
 from models.registry import build
 from models.sequence import Sequence
 from mutualctr.closed import Closed
@@ -33,6 +34,8 @@ class Checkpoint(Closed):
     """Where sequences lie among the columns of ids; of use to architectures that read them."""
     num_ids: int
     num_fields: int
+    embeddings: Precision = "fp32"
+    """How the table is kept; checkpoints from before there was a choice do not say."""
     curve: list[dict[str, float]]
     """One record per epoch of the phase that made these weights."""
 
@@ -42,7 +45,7 @@ class Checkpoint(Closed):
         Raises ConfigError where the architecture cannot be built for this network and data.
         """
         try:
-            return build(
+            model = build(
                 self.architecture,
                 num_ids=self.num_ids,
                 num_fields=self.num_fields,
@@ -54,6 +57,21 @@ class Checkpoint(Closed):
             )
         except ValueError as error:
             raise ConfigError(f"peer {self.architecture}: {error}") from error
+        if self.embeddings != "fp32":
+            model.embedding = CompactEmbedding(model.embedding, self.embeddings)
+        return model
+
+
+def compacted(
+    checkpoint: Checkpoint, model: ClickModel, precision: Precision
+) -> tuple[Checkpoint, ClickModel]:
+    """The peer with its table kept in fewer bytes; `model` itself stays as it is."""
+    card = checkpoint.model_copy(update={"embeddings": precision})
+    compact = checkpoint.build_model()
+    compact.load_state_dict(model.state_dict())
+    if precision != "fp32":
+        compact.embedding = CompactEmbedding(compact.embedding, precision)
+    return card, compact
 
 
 def sequences_of(blocks: Blocks) -> tuple[Sequence, ...]:

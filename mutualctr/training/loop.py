@@ -10,11 +10,13 @@ from dataclasses import dataclass
 import torch
 
 from models.base import ClickModel
+from models.precision import products_in
 from mutualctr.config import FinetuneConfig, OptimizerConfig, PretrainConfig
 from mutualctr.data.blocks import Block
 from mutualctr.evaluation.auc import auc
 from mutualctr.evaluation.calibration import logloss
 from mutualctr.training.losses import bce, mutual_term
+from mutualctr.training.machine import product_dtype
 from mutualctr.training.optimizer import PeerOptimizer
 from mutualctr.training.predict import predict
 from mutualctr.training.ranks import Alone
@@ -22,6 +24,7 @@ from mutualctr.training.rows import num_batches, shuffled_batches
 from mutualctr.training.schedule import learning_rate
 from mutualctr.training.snapshots import Snapshots
 from mutualctr.training.state import Curve, TrainingState
+from mutualctr.training.table import Touched
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,7 @@ def pretrain(
     Where there is a snapshot, the training goes on from there to the same bits.
     """
     optimizer = PeerOptimizer(model, optimizer_config)
+    dtype = product_dtype(optimizer_config.precision, model.table.device)
     steps = num_batches(train, optimizer_config.batch_rows)
     state = TrainingState([model], [optimizer], [seed], 1, snapshots, Alone())
     progress.report((state.epoch * steps + state.step) * optimizer_config.batch_rows)
@@ -59,16 +63,17 @@ def pretrain(
         batches = shuffled_batches(train, optimizer_config.batch_rows, order, state.step)
         for ids_BF, label_B in batches:
             lr = learning_rate(config.lr, state.epoch + state.step / steps)
-            row_U, inverse_BF = touched(ids_BF)
-            rows_UE = gather(model, row_U)
-            with state.random(0):
-                loss = bce(label_B, model.interact(spread(rows_UE, inverse_BF)))
+            touched = Touched(ids_BF)
+            rows_BFE = optimizer.gather(touched)
+            with state.random(0), products_in(dtype):
+                loss = bce(label_B, model.interact(rows_BFE))
             loss.backward()
-            optimizer.step(lr, row_U, rows_UE.grad)
+            optimizer.step(lr, touched.row_U, touched.sum_of_rows(rows_BFE.grad))
             state.total_KN[0] += loss.detach() * len(label_B)
             progress.report(len(label_B))
             state.step_done()
         lr = learning_rate(config.lr, state.epoch + (steps - 1) / steps)
+        optimizer.settle()
         train_loss = {"train_loss": state.total_KN[0].item() / train.rows}
         point = _judged(model, dev, state.epoch + 1, lr) | train_loss
         state.curves[0].append(point)
@@ -103,6 +108,7 @@ def finetune(
     cohort_size, own = len(peers), ranks.own(len(peers))
     peers = [peers[n] for n in own]
     optimizers = [PeerOptimizer(model, optimizer_config) for model in peers]
+    dtype = product_dtype(optimizer_config.precision, peers[0].table.device)
     steps = num_batches(train, optimizer_config.batch_rows)
     seeds = [config.seed + n for n in own]
     state = TrainingState(peers, optimizers, seeds, 2, snapshots, ranks)
@@ -116,24 +122,25 @@ def finetune(
         batches = shuffled_batches(train, optimizer_config.batch_rows, config.seed, state.step)
         for ids_BF, label_B in batches:
             lr = learning_rate(config.lr, state.step / steps)
-            row_U, inverse_BF = touched(ids_BF)
-            rows_NUE = [gather(model, row_U) for model in peers]
+            touched = Touched(ids_BF)
+            rows_NBFE = [optimizer.gather(touched) for optimizer in optimizers]
             logits = []
-            for n, (model, rows_UE) in enumerate(zip(peers, rows_NUE, strict=True)):
-                with state.random(n):
-                    logits.append(model.interact(spread(rows_UE, inverse_BF)))
+            for n, (model, rows_BFE) in enumerate(zip(peers, rows_NBFE, strict=True)):
+                with state.random(n), products_in(dtype):
+                    logits.append(model.interact(rows_BFE))
             logit_NB = ranks.join(torch.stack(logits))
             bce_N = bce(label_B, logit_NB)
             mutual_N, pairwise_N = mutual_term(logit_NB, config.space)
             (bce_N + weight * mutual_N).sum().backward()
-            for optimizer, rows_UE in zip(optimizers, rows_NUE, strict=True):
-                optimizer.step(lr, row_U, rows_UE.grad)
+            for optimizer, rows_BFE in zip(optimizers, rows_NBFE, strict=True):
+                optimizer.step(lr, touched.row_U, touched.sum_of_rows(rows_BFE.grad))
             sums_KN = torch.stack([bce_N.detach(), pairwise_N])[:, own]
             state.total_KN += sums_KN * len(label_B)
             progress.report(len(label_B))
             state.step_done()
         lr = learning_rate(config.lr, (steps - 1) / steps)
-        for n, model in enumerate(peers):
+        for n, (model, optimizer) in enumerate(zip(peers, optimizers, strict=True)):
+            optimizer.settle()
             losses = {
                 "train_loss": state.total_KN[0, n].item() / train.rows,
                 "mutual_loss": state.total_KN[1, n].item() / train.rows,
@@ -146,23 +153,6 @@ def finetune(
         for point in curve:
             progress.record(n, point)
     return curves
-
-
-def touched(ids_BF: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """The distinct rows a batch touches, and where each id lies among them."""
-    row_U, inverse_BF = torch.unique(ids_BF, return_inverse=True)
-    return row_U.long(), inverse_BF
-
-
-def gather(model: ClickModel, row_U: torch.Tensor) -> torch.Tensor:
-    """The touched rows of the table as a leaf of their own, so that only they get a gradient."""
-    return model.table.detach().index_select(0, row_U).requires_grad_()
-
-
-def spread(rows_UE: torch.Tensor, inverse_BF: torch.Tensor) -> torch.Tensor:
-    """rows_UE[inverse_BF]; index_select because its backward is four times faster than indexing."""
-    batch, fields = inverse_BF.shape
-    return rows_UE.index_select(0, inverse_BF.reshape(-1)).view(batch, fields, -1)
 
 
 def _judged(model: ClickModel, dev: Block, epoch: int, lr: float) -> dict[str, float]:

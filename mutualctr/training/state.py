@@ -79,8 +79,8 @@ class TrainingState:
         }
         tensors = {"total": self.total_KN, "random": torch.stack(self._random)}
         for n, (model, optimizer) in enumerate(zip(self._peers, self._optimizers, strict=True)):
+            tensors |= _named(f"{n}.moments", optimizer.state())  # first, because it settles
             tensors |= _named(f"{n}.weights", model.state_dict())
-            tensors |= _named(f"{n}.moments", optimizer.state())
             tensors |= _named(f"{n}.best", self.best.get(n, {}))
         # Two snapshots of one step differ by what an epoch's end adds: sums and curve.
         self._snapshots.save(2 * self._taken + (self.step == 0), Snapshot(cursor, tensors))

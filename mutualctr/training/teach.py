@@ -7,14 +7,16 @@ import numpy as np
 import torch
 
 from models.base import ClickModel
+from models.precision import products_in
 from mutualctr.config import OptimizerConfig
 from mutualctr.data.blocks import Block
 from mutualctr.training.averaging import WeightAverage
-from mutualctr.training.loop import gather, spread, touched
 from mutualctr.training.losses import bce
-from mutualctr.training.optimizer import BETAS, EPSILON, PeerOptimizer
+from mutualctr.training.machine import product_dtype
+from mutualctr.training.optimizer import PeerOptimizer
 from mutualctr.training.rows import num_batches, shuffled_rows
 from mutualctr.training.schedule import learning_rate
+from mutualctr.training.table import BETAS, EPSILON, Touched
 from mutualctr.training.teaching import Pull
 
 
@@ -50,6 +52,7 @@ def teach(
     averages = [WeightAverage(model, lesson.average) for model in peers if lesson.average]
     learned = lesson.pull.parameters() if lesson.pull else []
     others = torch.optim.Adam(learned, betas=BETAS, eps=EPSILON) if learned else None
+    dtype = product_dtype(optimizer_config.precision, peers[0].table.device)
     steps = num_batches(train, optimizer_config.batch_rows)
     for epoch in range(lesson.epochs):
         for model in peers:
@@ -59,26 +62,31 @@ def teach(
             lr = learning_rate(lesson.lr, epoch + step / steps)
             ids_BF = torch.from_numpy(train.ids_RF[chosen_B])
             label_B = torch.from_numpy(train.label_R[chosen_B].astype(np.float32))
-            row_U, inverse_BF = touched(ids_BF)
-            rows_NUE = [gather(model, row_U) for model in peers]
+            touched = Touched(ids_BF)
+            rows_NBFE = [optimizer.gather(touched) for optimizer in optimizers]
             logits = []
-            for n, (model, rows_UE) in enumerate(zip(peers, rows_NUE, strict=True)):
+            for n, (model, rows_BFE) in enumerate(zip(peers, rows_NBFE, strict=True)):
                 torch.set_rng_state(random[n])
-                logits.append(model.interact(spread(rows_UE, inverse_BF)))
+                with products_in(dtype):
+                    logits.append(model.interact(rows_BFE))
                 random[n] = torch.get_rng_state()
             logit_NB = torch.stack(logits)
             loss_N = bce(label_B, logit_NB)
             if lesson.pull is not None:
                 loss_N = loss_N + lesson.weight * lesson.pull(logit_NB, _on(lesson, chosen_B))
             loss_N.sum().backward()
-            for optimizer, rows_UE in zip(optimizers, rows_NUE, strict=True):
-                optimizer.step(lr, row_U, rows_UE.grad)
+            for optimizer, rows_BFE in zip(optimizers, rows_NBFE, strict=True):
+                optimizer.step(lr, touched.row_U, touched.sum_of_rows(rows_BFE.grad))
+                if averages:
+                    optimizer.settle()  # an average reads every weight in every step
             if others is not None:
                 others.param_groups[0]["lr"] = lr
                 others.step()
                 others.zero_grad(set_to_none=True)
             for average in averages:
                 average.update()
+        for optimizer in optimizers:
+            optimizer.settle()
         for average in averages:
             assert lesson.epochs == 1, "an average replaces the weights, so nothing can follow"
             average.put_into_model()

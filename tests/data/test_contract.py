@@ -8,7 +8,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mutualctr.data.contract import CONTRACTS, expand, load_contract
+from mutualctr.data.contract import CONTRACTS, Contract, expand, load_contract
 from mutualctr.errors import ConfigError
 
 SMALL = {
@@ -177,6 +177,32 @@ def test_an_unknown_contract_or_alternative_lists_those_that_exist():
         load_contract("avazu").features("raw")
     with pytest.raises(ConfigError, match="it has: none"):
         load_contract("criteo").features("raw_hour")
+
+
+def test_without_its_label_a_contract_expects_nothing_of_it():
+    contract = load_contract("avazu")
+    bare = contract.without_label()
+    assert [c.name for c in bare.columns] == [c.name for c in contract.columns if c.name != "click"]
+    assert {r.column for r in contract.expectations} - {r.column for r in bare.expectations} == {
+        "click"
+    }
+    assert Contract.model_validate(bare.model_dump(mode="json")) == bare  # as a step reads it
+
+
+def test_one_column_may_name_the_rows(tmp_path):
+    assert load_contract("avazu").row_id == "id"
+    assert load_contract("criteo").row_id is None
+    named = [{"name": name, "type": "text", "role": "id"} for name in ("a", "b")]
+    with pytest.raises(ConfigError, match="two columns have the role id"):
+        load_contract(write(tmp_path, columns=[*SMALL["columns"], *named]))
+    with pytest.raises(ConfigError, match="a has the role id: it cannot be a feature"):
+        load_contract(
+            write(
+                tmp_path,
+                columns=[*SMALL["columns"], named[0]],
+                common_features=[{"column": "a", "transform": "category"}],
+            )
+        )
 
 
 def test_reading_a_contract_loads_no_engine():

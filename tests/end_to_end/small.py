@@ -25,7 +25,25 @@ def small_config(source: str = "clicks.tsv") -> dict[str, Any]:
         "pretraining": {"epochs": 2, "lr": 1e-3},
         "registry": {"prefix": "small"},
     }
+    # Six hundred test rows on a busy machine: what is tested is that rules are kept, not which.
+    content["parameters"]["promotion"] |= {
+        "auc_at_least": 0.4,
+        "auc_gain_at_least": -0.5,
+        "logloss_rise_at_most": 1.0,
+        "psi_at_most": 100.0,
+        "pcoc": {"low": 0.1, "high": 10.0},
+        "latency": {"rows": 1, "calls": 20, "p50_ms_at_most": 1e4, "p99_ms_at_most": 1e4},
+        "smoke": {"rows": 300, "tolerance": 1e-6},
+    }
     return content
+
+
+def score_config(source: str, model: str, labelled: bool = True) -> dict[str, Any]:
+    """Batch scoring of a file with a registered model."""
+    content = yaml.safe_load((ROOT / "configs" / "score" / "generated.yaml").read_text())
+    content["run_name"] = "score-{date}-{time}"
+    data = {"contract": "criteo", "source": source}
+    return content | {"parameters": {"data": data, "labelled": labelled, "model": model}}
 
 
 @dataclass(frozen=True)

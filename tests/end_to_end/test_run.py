@@ -25,6 +25,7 @@ STEPS = [
     "control_finetune",
     "evaluate",
     "register",
+    "promote",
 ]
 COLUMNS = ["label", *(f"I{i}" for i in range(1, 14)), *(f"C{i}" for i in range(1, 27))]
 PHASES = {"pretrained", "control", "mutual"}
@@ -87,7 +88,9 @@ def test_the_report_has_every_part(first):
     assert report["config"]["finetuning"]["space"] == "soft_bce"
     assert len(report["versions"]["lock_sha256"]) == 64
     latest = first.folder / "outputs" / "latest"
-    assert {path.name for path in latest.iterdir()} == {"report.json", "report.html", "report.md"}
+    assert {path.name for path in latest.iterdir()} == {
+        "report.json", "report.html", "report.md", "promotion.json", "promotion.html",
+    }  # fmt: skip
     html = (latest / "report.html").read_text()
     assert "<svg" in html or "data:image" in html
     for outside in ("<script src", "<link", 'src="http', "url(http"):
@@ -96,7 +99,8 @@ def test_the_report_has_every_part(first):
 
 def test_zenml_shows_the_pages(first):
     run = pipeline_run(first)
-    for step, output in (("evaluate", "report"), ("validate", "validation")):
+    shown = (("evaluate", "report"), ("validate", "validation"), ("promote", "promotion"))
+    for step, output in shown:
         (artifact,) = run.steps[step].outputs[output]
         pages = [str(v.uri) for v in artifact.visualizations if v.type.value == "html"]
         assert [page.split("/")[-1] for page in pages] == [f"{output}.html"]

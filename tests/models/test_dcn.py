@@ -2,24 +2,47 @@
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
-from models.dcn import DCN, CrossLayer
+from models.dcn import DCN, CrossNetwork
 
 
-def test_cross_layer_adds_its_bias_outside_the_product():
+def test_the_bias_is_outside_the_product():
     # x_0 = x = (1, 2, 3, −1)   w = (1, 0, 1, 0)   b = (0, 1, 0, 0)
     # xᵀw = 1 + 3 = 4
-    # outside: 4 x_0 + b + x = (5, 11, 15, −5)
+    # outside: 4 x_0 + b + x = (5, 11, 15, −5); a head that looks at one place reads each of them
     # inside, x_0 (xᵀw + b) + x, would give 2 · 5 + 2 = 12 in the second place
-    layer = CrossLayer(4)
-    layer.load_state_dict(
+    cross = CrossNetwork(4, layers=1)
+    cross.load_state_dict(
         {
-            "project.weight": torch.tensor([[1.0, 0.0, 1.0, 0.0]]),
-            "bias": torch.tensor([0.0, 1.0, 0.0, 0.0]),
+            "0.project.weight": torch.tensor([[1.0, 0.0, 1.0, 0.0]]),
+            "0.bias": torch.tensor([0.0, 1.0, 0.0, 0.0]),
         }
     )
     x_BX = torch.tensor([[1.0, 2.0, 3.0, -1.0]])
-    assert layer(x_BX, x_BX).tolist() == [[5.0, 11.0, 15.0, -5.0]]
+    seen = [cross(x_BX, head_1X[None]).item() for head_1X in torch.eye(4)]
+    assert seen == [5.0, 11.0, 15.0, -5.0]
+
+
+@given(width=st.integers(1, 6), layers=st.integers(1, 4), seed=st.integers(0, 999))
+def test_the_thin_product_equals_the_layers_one_by_one(width, layers, seed):
+    torch.manual_seed(seed)
+    cross = CrossNetwork(width, layers).double()
+    for layer in cross:
+        torch.nn.init.normal_(layer.bias)
+    x0_BX = torch.randn(3, width, dtype=torch.float64, requires_grad=True)
+    head_1X = torch.randn(1, width, dtype=torch.float64, requires_grad=True)
+    x_BX = x0_BX
+    for layer in cross:
+        x_BX = x0_BX * layer.project(x_BX) + layer.bias + x_BX
+    naive_B, thin_B = (x_BX @ head_1X.t()).squeeze(1), cross(x0_BX, head_1X)
+    torch.testing.assert_close(thin_B, naive_B)
+    # The last layer's bias reaches the logit and no product; every input has a gradient.
+    inputs = [x0_BX, head_1X, *cross.parameters()]
+    torch.testing.assert_close(
+        torch.autograd.grad(thin_B.sum(), inputs), torch.autograd.grad(naive_B.sum(), inputs)
+    )
 
 
 def test_logit_by_hand():

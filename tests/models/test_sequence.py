@@ -118,7 +118,9 @@ def test_neither_items_nor_a_target_are_needed(architecture):
 def test_the_padding_row_stays_zero_through_training(scope):
     train, dev = clicks(600, 1), clicks(200, 2)
     assert (train.ids_RF == PADDING).any(axis=1).sum() > 100
-    optimizer = OptimizerConfig(batch_rows=50, l2_embedding=1e-2, l2_mlp=1e-4, l2_scope=scope)
+    optimizer = OptimizerConfig(
+        batch_rows=50, l2_embedding=1e-2, l2_mlp=1e-4, l2_scope=scope, precision="fp32"
+    )
     peers = [make(name, seed=seed) for seed, name in enumerate(READERS)]
     for model in peers:
         before = model.table.detach().clone()

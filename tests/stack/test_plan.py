@@ -26,8 +26,8 @@ def config(**changed) -> RunConfig:
 
 def test_the_table_by_hand():
     specs = [PeerSpec(architecture=name, seed=1, options={}) for name in ("deepfm", "dcn")]
-    # deepfm has 8 + 1 columns, dcn 8; weights, two moments and a gradient buffer of 4 bytes
-    assert table_bytes(config(), SHAPE, specs) == 4 * 4 * 200_000 * (9 + 8)
+    # deepfm has 8 + 1 columns, dcn 8; weights and two moments of 4 bytes, and 4 bytes a row
+    assert table_bytes(config(), SHAPE, specs) == 4 * 200_000 * (3 * (9 + 8) + 2)
     touched = config().optimizer.model_copy(update={"l2_scope": "touched"})
     assert table_bytes(config(optimizer=touched), SHAPE, specs[:1]) == 3 * 4 * 200_000 * 9
 

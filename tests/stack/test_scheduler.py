@@ -211,6 +211,7 @@ def test_two_schedulers_start_one_run(world):
     assert len(world.started) == 1
     world.end(0)  # ended, not yet noticed by the first: the second must not think it died
     world.tick(second, "2026-01-02T03:05:00")
+    world.tick(second, "2026-01-02T03:10:00")
     assert len(world.started) == 1
 
 

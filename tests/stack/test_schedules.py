@@ -5,9 +5,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import yaml
-from click.testing import CliRunner
 from small import small_config
-from tiny_run import ZENML, finish, succeed, tiny_config
+from tiny_run import ZENML, finish, succeed, tiny_config, zenml
 
 from mutualctr.data.synthetic import generate_criteo
 from stack.scheduling.policy import SETTINGS
@@ -22,14 +21,6 @@ POLICY = {
     "retry_delay_cap_seconds": 60,
 }
 ALWAYS_DUE = {"interval_second": 1, "start_time": "2026-01-01T00:00:00+00:00"}
-
-
-def zenml(*arguments: str) -> tuple[int, str]:
-    """(exit code, output) of the command, in this process."""
-    from zenml.cli.cli import cli
-
-    result = CliRunner().invoke(cli, list(arguments))
-    return result.exit_code, result.output
 
 
 def schedule(*arguments: str) -> str:

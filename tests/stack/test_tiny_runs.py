@@ -2,12 +2,13 @@
 
 import json
 import signal
-import sys
 
 import pytest
-from tiny_run import ZENML, finish, read_until, start, statuses, succeed, tiny_config
+from click.testing import CliRunner
+from tiny_run import ZENML, read_until, start, statuses, tiny_config, zenml
 
-MUTUALCTR = (sys.executable, "-c", "from stack.cli import main; main()")
+from stack.cli import main
+
 RUN = (ZENML, "pipeline", "run", "tiny", "-c", "tiny.yaml")
 
 
@@ -21,27 +22,31 @@ def folder(tracking_uri, tmp_path):
     return tmp_path
 
 
-def test_a_run_without_news_ends_well_and_does_nothing(folder):
+def test_a_run_without_news_ends_well_and_does_nothing(folder, monkeypatch):
     """First run, no news, a new day whose run fails, and the same day again."""
+    monkeypatch.chdir(folder)
+
+    def run() -> tuple[int, str]:
+        return zenml("pipeline", "run", "tiny", "-c", "tiny.yaml")
+
     before = len(statuses())
-    succeed(folder, *RUN)
-    assert (
-        succeed(folder, *RUN)
-        .strip()
-        .endswith("2026-03-02.tsv is the newest partition and the last successful run has read it.")
-    )
+    assert run()[0] == 0
+    code, output = run()
+    assert code == 0, output
+    said = "2026-03-02.tsv is the newest partition and the last successful run has read it."
+    assert output.strip().endswith(said)
     assert len(statuses()) == before + 1
     assert not (folder / "alerts.jsonl").exists()
 
     (folder / "daily" / "2026-03-03.tsv").write_text("")
     (folder / "orders").write_text("fail")
-    code, output = finish(folder, *RUN)
+    code, output = run()
     assert code == 1, output
     (alert,) = map(json.loads, (folder / "alerts.jsonl").read_text().splitlines())
     assert (alert["event"], alert["sentence"]) == ("failure", "told to fail")
 
     (folder / "orders").unlink()
-    succeed(folder, *RUN)
+    assert run()[0] == 0
     assert statuses()[before:] == ["completed", "failed", "completed"]
 
 
@@ -58,20 +63,23 @@ def test_an_interrupted_run_ends_with_a_sentence(folder, number):
     assert statuses()[-1] in ("failed", "stopped")
 
 
+def examined(*options: str) -> tuple[int, str]:
+    """(exit code, output) of `mutualctr doctor`."""
+    result = CliRunner().invoke(main, ["doctor", *options])
+    return result.exit_code, result.output
+
+
 def test_the_doctor_finds_the_dead(folder):
     (folder / "orders").write_text("sleep")
     process = start(folder, *RUN)
     read_until(process, "asleep")
-    _, output = finish(folder, *MUTUALCTR, "doctor")
-    assert "its process is dead" not in output
+    assert "its process is dead" not in examined()[1]
     process.kill()
     process.communicate()
     assert statuses()[-1] == "running"
-    code, output = finish(folder, *MUTUALCTR, "doctor")
+    code, output = examined()
     assert code == 1, output
     assert "is `running` but its process is dead; `mutualctr doctor --fix` marks it" in output
-    _, output = finish(folder, *MUTUALCTR, "doctor", "--fix")
-    assert "mended  Run tiny-" in output
+    assert "mended  Run tiny-" in examined("--fix")[1]
     assert statuses()[-1] == "failed"
-    _, output = finish(folder, *MUTUALCTR, "doctor")
-    assert "Every run that is said to be under way is." in output
+    assert "Every run that is said to be under way is." in examined()[1]

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import yaml
+from click.testing import CliRunner
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
@@ -61,6 +62,14 @@ def succeed(folder: Path, *command: str | Path) -> str:
     code, output = finish(folder, *command)
     assert code == 0, output
     return output
+
+
+def zenml(*arguments: str) -> tuple[int, str]:
+    """(exit code, output) of the command in this process, in the current folder."""
+    from zenml.cli.cli import cli
+
+    result = CliRunner().invoke(cli, list(arguments))
+    return result.exit_code, result.output
 
 
 def statuses() -> list[str]:

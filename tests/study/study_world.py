@@ -35,6 +35,7 @@ def config(**changed) -> StudyConfig:
             "l2_embedding": 1e-3,
             "l2_mlp": 1e-4,
             "l2_scope": "full",
+            "precision": "fp32",
         },
         "pretraining": {"epochs": 2, "lr": 1e-2},
         "groups": 2,

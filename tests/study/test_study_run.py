@@ -127,7 +127,7 @@ def test_an_arm_is_what_the_engine_does(tmp_path):
                 cell.finetuning.weight,
                 study_train.SILENT,
             )
-        expected_NR = np.stack([predict(model, made.open("test")) for model in peers])
+            expected_NR = np.stack([predict(model, made.open("test")) for model in peers])
         assert np.array_equal(found.probability_ENR("test")[0], expected_NR)
         assert found.probability_ENR("test").shape[0] == (2 if cell.arm.name == "mutual" else 1)
 

@@ -1,5 +1,7 @@
 """The search: it finds what is better on dev, goes on where it was, and writes a ready file."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import yaml
@@ -14,6 +16,7 @@ from mutualctr.study.train import arm_cell
 from mutualctr.study.tune import SearchConfig, TuneConfig, ready_config, trials_csv, tune
 from stack.pipeline import check_content
 
+DEFAULT = Path(__file__).resolve().parents[2] / "zenml_config.yaml"
 SEARCH = SearchConfig(
     trials=6,
     weight={"low": 0.1, "high": 100.0},
@@ -35,6 +38,7 @@ def tune_config(**changed) -> TuneConfig:
             "peers": plain["cohorts"][0]["peers"],
             "finetuning": plain["cohorts"][0]["finetuning"],
             "registry": {"prefix": "ctr"},
+            "promotion": yaml.safe_load(DEFAULT.read_text())["parameters"]["promotion"],
             "snapshots": {"every_steps": 100},
             "search": SEARCH.model_dump(mode="json"),
         }

@@ -20,6 +20,7 @@ from models.registry import ARCHITECTURES, build, reads_sequences
 from mutualctr.training import loop
 from mutualctr.training.determinism import deterministic
 from mutualctr.training.optimizer import PeerOptimizer
+from mutualctr.training.table import Touched
 
 DTYPES = {torch.float64: 1e-10, torch.float32: 1e-5}
 
@@ -124,7 +125,9 @@ def test_one_adam_step_by_hand():
     before = model.table.detach().clone()
     optimizer = PeerOptimizer(model, optimizer_config("full"))
     ones = torch.ones(1, before.shape[1], dtype=torch.float64)
+    optimizer.gather(Touched(torch.tensor([[0]], dtype=torch.int32)))
     optimizer.step(0.01, torch.tensor([0]), ones)
+    optimizer.settle()
     moved = model.table.detach() - before
     assert torch.allclose(moved[0], torch.full_like(moved[0], -0.01), rtol=1e-6)
     big = before.abs() > 0.1

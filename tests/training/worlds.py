@@ -25,7 +25,13 @@ def block(rows: int, seed: int) -> Block:
 
 
 def optimizer_config(scope: str = "full", batch_rows: int = 50) -> OptimizerConfig:
-    return OptimizerConfig(batch_rows=batch_rows, l2_embedding=1e-3, l2_mlp=1e-4, l2_scope=scope)
+    return OptimizerConfig(
+        batch_rows=batch_rows,
+        l2_embedding=1e-3,
+        l2_mlp=1e-4,
+        l2_scope=scope,
+        precision="fp32",
+    )
 
 
 def pretrain_config(epochs: int = 2) -> PretrainConfig:

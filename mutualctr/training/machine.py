@@ -1,0 +1,77 @@
+"""What this processor does well, found out and not assumed."""
+
+import ctypes
+import functools
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Literal
+
+import torch
+
+Precision = Literal["auto", "fp32", "bf16"]
+FLOAT32_ERROR = 3e-6
+"""Largest error of a product, in units of its largest entry, that is float32's own rounding."""
+M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # malloc.h of glibc
+KEEP_BYTES = 1 << 30
+
+
+def product_dtype(precision: Precision, device: torch.device) -> torch.dtype | None:
+    """What models.precision.products_in takes; None is the weights' own dtype.
+
+    `auto` is bf16 where the processor multiplies it natively (docs/RESULTS.md has its AUC), so a
+    run repeats its bits on the same kind of processor only, as everything here does.
+    """
+    if precision == "auto":
+        precision = "bf16" if _native_bf16(device) else "fp32"
+    return torch.bfloat16 if precision == "bf16" else None
+
+
+def _native_bf16(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+
+
+@contextmanager
+def fast_products() -> Iterator[None]:
+    """Send float32 products to oneDNN where its result is float32 all the same.
+
+    torch multiplies float32 with MKL, which runs at half speed on some processors. Allowing
+    oneDNN "bf16" makes torch ask it first; whether it then shortens the operands depends on the
+    processor, so a product decides: where it does, nothing is changed.
+    """
+    matmul = torch.backends.mkldnn.matmul
+    before = matmul.fp32_precision
+    matmul.fp32_precision = "bf16" if _onednn_is_float32() else before
+    try:
+        yield
+    finally:
+        matmul.fp32_precision = before
+
+
+@functools.cache
+def _onednn_is_float32() -> bool:
+    if not torch.backends.mkldnn.is_available():
+        return False
+    generator = torch.Generator().manual_seed(0)
+    one, other = torch.randn(2, 512, 512, generator=generator)
+    matmul = torch.backends.mkldnn.matmul
+    before = matmul.fp32_precision
+    matmul.fp32_precision = "bf16"
+    try:
+        product = one @ other
+    finally:
+        matmul.fp32_precision = before
+    exact = one.double() @ other.double()
+    return ((product - exact).abs().max() / exact.abs().max()).item() < FLOAT32_ERROR
+
+
+@functools.cache
+def keep_pages() -> None:
+    """Let malloc keep what a step frees for the next step: glibc would give large pieces back to
+    the system, and the next step would fault every page in again. Elsewhere nothing happens.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(M_MMAP_MAX, 0)
+        mallopt(M_TRIM_THRESHOLD, KEEP_BYTES)
