@@ -249,8 +249,12 @@ def _resembles_lenient_integers(data: bytes, separator: str) -> bool:
 
 
 def _in_range(column: pa.ChunkedArray) -> bool:
-    bounds = pc.min_max(column).as_py()
-    return bounds["min"] is None or (bounds["min"] >= -LARGEST and bounds["max"] <= LARGEST)
+    """Whether all values surely are; what stands where a value is missing is looked at too."""
+    for chunk in column.chunks:
+        number_B = np.frombuffer(chunk.buffers()[1], np.int64, len(chunk), 8 * chunk.offset)
+        if number_B.min(initial=0) < -LARGEST or number_B.max(initial=0) > LARGEST:
+            return False
+    return True
 
 
 def _cut(block: Block, contract: Contract, types: dict[str, pa.DataType]) -> pa.Table:

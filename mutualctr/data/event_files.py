@@ -20,7 +20,6 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mutualctr.data.contract import ROW_COLUMN
 from mutualctr.data.read_ahead import read_ahead
 
 FILES_RECORD = "files.json"
@@ -155,25 +154,26 @@ def _coded(table: pa.Table) -> pa.Table:
 
 
 def _writer(path: Path, first: pa.Table) -> pq.ParquetWriter:
-    """A writer that suits the first row group; readers see plain text, not our dictionaries."""
-    repetitive = [
-        name
-        for name in first.column_names
-        if name != ROW_COLUMN and _distinct(first[name]) <= DISTINCT_SHARE * first.num_rows
-    ]
+    """A writer that suits the first row group; readers see plain text, not our dictionaries.
+
+    Integers as bit-packed differences: half the time of a dictionary, which would hash them.
+    """
+    names = first.column_names
+    texts = [name for name in names if pa.types.is_dictionary(first[name].type)]
+    integers = [name for name in names if name not in texts]
     return pq.ParquetWriter(
         path,
         first.schema,
-        compression="zstd",
-        use_dictionary=repetitive,
-        column_encoding={ROW_COLUMN: "DELTA_BINARY_PACKED"},
+        compression={name: "lz4" if name in texts else "none" for name in names},
+        use_dictionary=[
+            name for name in texts if _distinct(first[name]) <= DISTINCT_SHARE * first.num_rows
+        ],
+        column_encoding=dict.fromkeys(integers, "DELTA_BINARY_PACKED"),
         dictionary_pagesize_limit=LARGEST_DICTIONARY_BYTES,
         write_statistics=False,
         store_schema=False,
     )
 
 
-def _distinct(column: pa.ChunkedArray) -> int:
-    """How many texts a text column holds; 0 for any other, whose few digits cost little."""
-    coded = pa.types.is_dictionary(column.type) and column.num_chunks
-    return len(column.chunks[-1].dictionary) if coded else 0
+def _distinct(coded: pa.ChunkedArray) -> int:
+    return len(coded.chunks[-1].dictionary) if coded.num_chunks else 0

@@ -76,7 +76,7 @@ def _load(client: MlflowClient, version: ModelVersion) -> Any:
 
 
 def _columns_of(features: FeatureMap, version: ModelVersion, contract: Contract) -> list[str]:
-    needed = list(dict.fromkeys(field.feature.column for field in features.fields))
+    needed = features.raw_columns
     present = [column.name for column in contract.columns]
     for name in needed:
         if name not in present:

@@ -3,7 +3,8 @@
 `FeatureMap.encode_frame` builds a hash table of a field's tokens at every call, which a million
 rows pay for and one row does not. Here the tables are made once, and a transform runs once over
 the values of all its fields. Tokens come from the same transforms, and whatever is not plainly a
-text, a whole number or missing is left to `encode_frame`, so that both read a row alike.
+text, a whole number or missing is left to `encode_frame`, so that both read a row alike. So are
+maps with sequences or quantiles.
 """
 
 import re
@@ -14,7 +15,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from mutualctr.data.features import INTEGER, MISSING, RARE, RESERVED, FeatureMap
+from mutualctr.data.features import INTEGER, FeatureMap
+from mutualctr.data.layout import MISSING, RARE, RESERVED
 from mutualctr.data.tokens import TRANSFORMS
 
 PLAIN_NUMBER = re.compile(r"-?[0-9]{1,15}")
@@ -26,6 +28,9 @@ class Lookup:
 
     def __init__(self, feature_map: FeatureMap):
         self._feature_map = feature_map
+        self._plain = not feature_map.sequences and not any(
+            f.edges is not None for f in feature_map.fields
+        )
         self._columns = list(dict.fromkeys(field.feature.column for field in feature_map.fields))
         self._types = {field.feature.column: field.column_type for field in feature_map.fields}
         self._ids_F = [
@@ -39,7 +44,7 @@ class Lookup:
 
     def encode_frame(self, frame: pd.DataFrame) -> np.ndarray:
         """Raw rows → ids_BF, int32; the same ids and the same DataError as the feature map's."""
-        values = self._plain_values(frame)
+        values = self._plain_values(frame) if self._plain else None
         if values is None:
             return self._feature_map.encode_frame(frame)
         rows = len(frame)

@@ -66,7 +66,11 @@ def old_rows(old_map: FeatureMap, new_map: FeatureMap) -> np.ndarray:
 
     Raises ConfigError unless both maps have the same fields in the same order.
     """
-    if [f.feature for f in old_map.fields] != [f.feature for f in new_map.fields]:
+    old_features, new_features = (
+        ([field.feature for field in one.fields], one.sequence_features)
+        for one in (old_map, new_map)
+    )
+    if old_features != new_features:
         raise ConfigError(
             "A warm start needs the same fields in the same order as the earlier model; start "
             "fresh after a change of the feature set."

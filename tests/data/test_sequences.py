@@ -115,9 +115,8 @@ def test_padding_ids_start_at_the_field_s_offset():
 
 
 def test_on_movielens_every_history_is_the_naive_one(tmp_path):
-    path = (
-        Path(os.environ.get("MUTUALCTR_DATA", "../shared/data")) / "movielens_100k/ml-100k.inter.gz"
-    )
+    folder = Path(os.environ.get("MUTUALCTR_DATA", "../shared/data"))
+    path = folder / "movielens_100k" / "ml-100k.inter.gz"
     if not path.exists():
         pytest.skip("the sample movielens_100k is not on this machine")
     contract = load_contract("movielens_100k")
