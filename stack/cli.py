@@ -30,9 +30,6 @@ def main() -> None:
     """Mutual finetuning of click models. Runs start with `zenml pipeline run dml_finetune`."""
 
 
-main.add_command(models)
-
-
 @main.command()
 def setup() -> None:
     """Prepare the local ZenML stack (artifact store, MLflow tracker and registry)."""

@@ -1,5 +1,6 @@
 """`mutualctr models`: which versions there are, which one serves, and moving that by hand."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -138,6 +139,18 @@ def compare(
         f"({words}): {gain.delta:+.5f}, {100 * level:g} % interval {gain.low:+.5f} … "
         f"{gain.high:+.5f} (paired DeLong); PSI {found.psi:.4f}"
     )
+
+
+@models.command()
+@click.argument("name")
+@click.option("--onnx", type=click.Path(path_type=Path), required=True, help="file to write")
+def export(name: str, onnx: Path) -> None:
+    """Write NAME as ONNX (ids in, logits out), checked against the engine, beside its features."""
+    from mutualctr.registry.export import export_version
+
+    folder, apart = export_version(_client(), name, onnx)
+    click.echo(f"{onnx} gives the engine's probabilities (at most {apart:.1e} apart); the feature")
+    click.echo(f"map that makes its ids of raw values is in {folder}")
 
 
 def _client() -> "MlflowClient":

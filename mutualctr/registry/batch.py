@@ -1,11 +1,9 @@
 """Batch scoring: every row of the events gets a probability, in order, in bounded memory."""
 
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import mlflow
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -20,6 +18,7 @@ from mutualctr.errors import RegistryError
 from mutualctr.files import replacing
 from mutualctr.reference import Events, Scores
 from mutualctr.registry.aliases import find_version
+from mutualctr.registry.load import load_served
 
 SCORES = "scores.parquet"
 
@@ -36,7 +35,7 @@ def score_events(
     does not have.
     """
     version = find_version(client, model)
-    served = _load(client, version)
+    served = load_served(client, version)
     kept = [ROW_COLUMN] + ([contract.row_id] if contract.row_id else [])
     columns = [*kept, *_columns_of(served.features, version, contract)]
     schema = pa.schema(
@@ -65,14 +64,6 @@ def _encoded(
     """Ids of each row group beside the columns that are written with its probabilities."""
     for _, table in column_chunks(events.files, columns):
         yield table.select(kept), served.features.encode_table(table)
-
-
-def _load(client: MlflowClient, version: ModelVersion) -> Any:
-    """The version's own object, past MLflow's check of every single value."""
-    mlflow.set_registry_uri(client.tracking_uri)
-    with warnings.catch_warnings(action="ignore"):
-        model = mlflow.pyfunc.load_model(f"models:/{version.name}/{version.version}")
-    return model.unwrap_python_model()
 
 
 def _columns_of(features: FeatureMap, version: ModelVersion, contract: Contract) -> list[str]:

@@ -72,7 +72,7 @@ def serve(monkeypatch, column: str) -> None:
     served = SimpleNamespace(
         features=feature_map(column), predict_encoded=lambda ids_BF: ids_BF[:, 0] / 10.0
     )
-    monkeypatch.setattr(batch, "_load", lambda client, version: served)
+    monkeypatch.setattr(batch, "load_served", lambda client, version: served)
 
 
 def test_rows_in_are_rows_out(monkeypatch, client, events, tmp_path):
