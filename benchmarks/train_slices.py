@@ -1,7 +1,8 @@
 """How a contestant takes turns: it trains one epoch in slices, each when it is told to.
 
 The worker prints `ready` when everything is set up; for every line it reads it trains one slice
-of SLICE batches and prints its seconds on the clock and of the processors; after the last it prints its results as JSON.
+of batches and prints its seconds, on the clock and of the processors; after the last slice it
+prints its results as JSON.
 """
 
 import json
