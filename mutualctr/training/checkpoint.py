@@ -85,7 +85,7 @@ def sequences_of(blocks: Blocks) -> tuple[Sequence, ...]:
 def save(folder: Path, checkpoint: Checkpoint, model: ClickModel) -> None:
     """Write weights and card; each file is whole or absent."""
     folder.mkdir(parents=True, exist_ok=True)
-    state = {name: value.contiguous() for name, value in model.state_dict().items()}
+    state = {name: value.cpu().contiguous() for name, value in model.state_dict().items()}
     with replacing(folder / WEIGHTS) as temporary:
         safetensors.torch.save_file(state, temporary)
     with replacing(folder / CARD) as temporary:

@@ -1,5 +1,6 @@
 """Same configuration, same seed, same data, same CPU: same bits."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -19,6 +20,7 @@ def deterministic() -> Iterator[None]:
     torch.use_deterministic_algorithms(True)
     # Writing NaN into every new tensor finds reads of memory nobody wrote; it costs a pass each.
     torch.utils.deterministic.fill_uninitialized_memory = False
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # a GPU's products ask for it
     keep_pages()
     try:
         with fast_products():

@@ -10,13 +10,12 @@ from dataclasses import dataclass
 import torch
 
 from models.base import ClickModel
-from models.precision import products_in
 from mutualctr.config import FinetuneConfig, OptimizerConfig, PretrainConfig
 from mutualctr.data.blocks import Block
 from mutualctr.evaluation.auc import auc
 from mutualctr.evaluation.calibration import logloss
 from mutualctr.training.losses import bce, mutual_term
-from mutualctr.training.machine import product_dtype
+from mutualctr.training.machine import best_device, product_dtype
 from mutualctr.training.optimizer import PeerOptimizer
 from mutualctr.training.predict import predict
 from mutualctr.training.ranks import Alone
@@ -24,7 +23,7 @@ from mutualctr.training.rows import num_batches, shuffled_batches
 from mutualctr.training.schedule import learning_rate
 from mutualctr.training.snapshots import Snapshots
 from mutualctr.training.state import Curve, TrainingState
-from mutualctr.training.table import Touched
+from mutualctr.training.step import Step, fastest
 
 
 @dataclass(frozen=True)
@@ -50,26 +49,22 @@ def pretrain(
     Returns the curve, one record per epoch. The epoch kept is the one with the highest dev_auc.
     Where there is a snapshot, the training goes on from there to the same bits.
     """
-    optimizer = PeerOptimizer(model, optimizer_config)
-    dtype = product_dtype(optimizer_config.precision, model.table.device)
+    device = best_device()
+    optimizer = PeerOptimizer(model.to(device), optimizer_config)
     steps = num_batches(train, optimizer_config.batch_rows)
     state = TrainingState([model], [optimizer], [seed], 1, snapshots, Alone())
+    dtype = product_dtype(optimizer_config.precision, device)
+    step = fastest(Step([model], [optimizer], _supervised, dtype, state.random), [model])
     progress.report((state.epoch * steps + state.step) * optimizer_config.batch_rows)
     for point in state.curves[0]:
         progress.record(0, point)  # epochs of the run that was killed
     while state.epoch < config.epochs:
         model.train()
         order = seed + 7919 * state.epoch
-        batches = shuffled_batches(train, optimizer_config.batch_rows, order, state.step)
+        batches = shuffled_batches(train, optimizer_config.batch_rows, order, state.step, device)
         for ids_BF, label_B in batches:
             lr = learning_rate(config.lr, state.epoch + state.step / steps)
-            touched = Touched(ids_BF)
-            rows_BFE = optimizer.gather(touched)
-            with state.random(0), products_in(dtype):
-                loss = bce(label_B, model.interact(rows_BFE))
-            loss.backward()
-            optimizer.step(lr, touched.row_U, touched.sum_of_rows(rows_BFE.grad))
-            state.total_KN[0] += loss.detach() * len(label_B)
+            state.total_KN += step(lr, ids_BF, label_B) * len(label_B)
             progress.report(len(label_B))
             state.step_done()
         lr = learning_rate(config.lr, state.epoch + (steps - 1) / steps)
@@ -106,12 +101,21 @@ def finetune(
     of the others stay empty.
     """
     cohort_size, own = len(peers), ranks.own(len(peers))
-    peers = [peers[n] for n in own]
+    device = best_device()
+    peers = [peers[n].to(device) for n in own]
     optimizers = [PeerOptimizer(model, optimizer_config) for model in peers]
-    dtype = product_dtype(optimizer_config.precision, peers[0].table.device)
     steps = num_batches(train, optimizer_config.batch_rows)
     seeds = [config.seed + n for n in own]
     state = TrainingState(peers, optimizers, seeds, 2, snapshots, ranks)
+
+    def paired(own_logit_NB: torch.Tensor, label_B: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        logit_NB = ranks.join(own_logit_NB)
+        bce_N = bce(label_B, logit_NB)
+        mutual_N, pairwise_N = mutual_term(logit_NB, config.space)
+        return bce_N + weight * mutual_N, torch.stack([bce_N.detach(), pairwise_N])[:, own]
+
+    dtype = product_dtype(optimizer_config.precision, device)
+    step = fastest(Step(peers, optimizers, paired, dtype, state.random), peers)
     progress.report(state.step * optimizer_config.batch_rows)
     if state.epoch == 0 and state.step == 0:
         for curve, model in zip(state.curves, peers, strict=True):
@@ -119,23 +123,12 @@ def finetune(
     while state.epoch < 1:
         for model in peers:
             model.train()
-        batches = shuffled_batches(train, optimizer_config.batch_rows, config.seed, state.step)
+        batches = shuffled_batches(
+            train, optimizer_config.batch_rows, config.seed, state.step, device
+        )
         for ids_BF, label_B in batches:
             lr = learning_rate(config.lr, state.step / steps)
-            touched = Touched(ids_BF)
-            rows_NBFE = [optimizer.gather(touched) for optimizer in optimizers]
-            logits = []
-            for n, (model, rows_BFE) in enumerate(zip(peers, rows_NBFE, strict=True)):
-                with state.random(n), products_in(dtype):
-                    logits.append(model.interact(rows_BFE))
-            logit_NB = ranks.join(torch.stack(logits))
-            bce_N = bce(label_B, logit_NB)
-            mutual_N, pairwise_N = mutual_term(logit_NB, config.space)
-            (bce_N + weight * mutual_N).sum().backward()
-            for optimizer, rows_BFE in zip(optimizers, rows_NBFE, strict=True):
-                optimizer.step(lr, touched.row_U, touched.sum_of_rows(rows_BFE.grad))
-            sums_KN = torch.stack([bce_N.detach(), pairwise_N])[:, own]
-            state.total_KN += sums_KN * len(label_B)
+            state.total_KN += step(lr, ids_BF, label_B) * len(label_B)
             progress.report(len(label_B))
             state.step_done()
         lr = learning_rate(config.lr, (steps - 1) / steps)
@@ -153,6 +146,11 @@ def finetune(
         for point in curve:
             progress.record(n, point)
     return curves
+
+
+def _supervised(logit_NB: torch.Tensor, label_B: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    loss_N = bce(label_B, logit_NB)
+    return loss_N, loss_N.detach()[None]
 
 
 def _judged(model: ClickModel, dev: Block, epoch: int, lr: float) -> dict[str, float]:

@@ -15,6 +15,11 @@ M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # malloc.h of glibc
 KEEP_BYTES = 1 << 30
 
 
+def best_device() -> torch.device:
+    """A GPU where torch sees one (CUDA_VISIBLE_DEVICES hides it), else the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
 def product_dtype(precision: Precision, device: torch.device) -> torch.dtype | None:
     """What models.precision.products_in takes; None is the weights' own dtype.
 

@@ -12,6 +12,7 @@ from mutualctr.training.table import (
     EPSILON,
     DenseTable,
     FullTable,
+    Places,
     Touched,
     TouchedTable,
 )
@@ -37,19 +38,26 @@ class PeerOptimizer:
             {"params": decayed, "weight_decay": config.l2_mlp},
             {"params": plain, "weight_decay": 0.0},
         ]
-        self._dense = torch.optim.Adam(
-            [g for g in groups if g["params"]], betas=BETAS, eps=EPSILON, fused=True
-        )
+        self.static_shapes = kind is DenseTable
+        """Whether a step can be recorded: the learning rate lies on the device then, too."""
+        rate = {}
+        if self.static_shapes:
+            rate = {"lr": torch.zeros((), device=model.table.device), "capturable": True}
+        groups = [g for g in groups if g["params"]]
+        self._dense = torch.optim.Adam(groups, betas=BETAS, eps=EPSILON, fused=True, **rate)
 
-    def gather(self, touched: Touched) -> Tensor:
+    def gather(self, touched: Touched | Places) -> Tensor:
         """rows_BFE as a leaf of their own, so that only they get a gradient."""
         return self._table.gather(touched).requires_grad_()
 
     @torch.no_grad()
-    def step(self, lr: float, row_U: Tensor, gradient_UE: Tensor) -> None:
-        """One Adam step; `row_U` are the distinct touched rows of the table, just gathered."""
+    def step(self, lr: float | Tensor, row_U: Tensor, gradient_UE: Tensor) -> None:
+        """One Adam step; `row_U` and their gradients as `Touched` or `Places` give them."""
         for group in self._dense.param_groups:
-            group["lr"] = lr
+            if self.static_shapes:
+                group["lr"].copy_(lr) if isinstance(lr, Tensor) else group["lr"].fill_(lr)
+            else:
+                group["lr"] = lr
         self._dense.step()
         self._dense.zero_grad(set_to_none=True)
         self._table.step(lr, row_U, gradient_UE)

@@ -19,8 +19,8 @@ def predict_ids(model: ClickModel, ids_RF: np.ndarray) -> np.ndarray:
     """probability_R float64 = σ(logit), the sigmoid in double so that close rows stay apart."""
     model.eval()
     logits = [
-        model(torch.from_numpy(np.array(ids_RF[start : start + BATCH_ROWS])))
+        model(torch.from_numpy(np.array(ids_RF[start : start + BATCH_ROWS])).to(model.table.device))
         for start in range(0, len(ids_RF), BATCH_ROWS)
     ]
     logit_R = torch.cat(logits) if logits else torch.empty(0)
-    return logit_R.double().sigmoid().numpy()
+    return logit_R.double().sigmoid().cpu().numpy()

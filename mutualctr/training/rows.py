@@ -1,23 +1,58 @@
 """One pass over a block in a seeded order, without per-row Python."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import torch
 
 from mutualctr.data.blocks import Block
+from mutualctr.data.read_ahead import read_ahead
+
+CPU = torch.device("cpu")
+RESIDENT_SHARE = 0.5
+"""Of a GPU's free memory; the rest is for activations."""
 
 
 def shuffled_batches(
-    block: Block, batch_rows: int, seed: int, first: int = 0
+    block: Block, batch_rows: int, seed: int, first: int = 0, device: torch.device = CPU
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     """Yield (ids_BF int32, label_B float32) covering every row once; the last may be shorter.
 
-    The order is a function of `seed` alone; `first` skips that many batches of it.
+    The order is a function of `seed` alone; `first` skips that many batches of it. Another device
+    than the CPU gets the whole block at once where it fits, else batches from pinned memory.
     """
-    for chosen_B in shuffled_rows(block.rows, batch_rows, seed, first):
+    order = shuffled_rows(block.rows, batch_rows, seed, first)
+    if device.type == "cpu":
+        yield from _read(block, order)
+    elif block.ids_RF.nbytes < _free_bytes(device) * RESIDENT_SHARE:
+        yield from _resident(block, order, device)
+    else:
+        for batch in read_ahead(map(_pinned, _read(block, order))):
+            yield tuple(part.to(device, non_blocking=True) for part in batch)
+
+
+def _read(block: Block, order: Iterable[np.ndarray]) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    for chosen_B in order:
         label_B = torch.from_numpy(block.label_R[chosen_B].astype(np.float32))
         yield torch.from_numpy(block.ids_RF[chosen_B]), label_B
+
+
+def _resident(
+    block: Block, order: Iterable[np.ndarray], device: torch.device
+) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    ids_RF = torch.from_numpy(np.array(block.ids_RF)).to(device)
+    label_R = torch.from_numpy(block.label_R.astype(np.float32)).to(device)
+    for chosen_B in order:
+        place_B = torch.from_numpy(chosen_B).to(device, non_blocking=True)
+        yield ids_RF.index_select(0, place_B), label_R.index_select(0, place_B)
+
+
+def _pinned(batch: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
+    return tuple(part.pin_memory() for part in batch)
+
+
+def _free_bytes(device: torch.device) -> int:
+    return torch.cuda.mem_get_info(device)[0]
 
 
 def shuffled_rows(rows: int, batch_rows: int, seed: int, first: int = 0) -> Iterator[np.ndarray]:

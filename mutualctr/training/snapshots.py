@@ -44,7 +44,9 @@ class Snapshots:
 
     def save(self, step: int, snapshot: Snapshot) -> None:
         """Write a snapshot after `step` steps and let go of all but the two newest."""
-        tensors = {name: value.detach().contiguous() for name, value in snapshot.tensors.items()}
+        tensors = {
+            name: value.detach().cpu().contiguous() for name, value in snapshot.tensors.items()
+        }
         metadata = {"cursor": json.dumps(snapshot.cursor, allow_nan=False)}
         content = safetensors.torch.save(tensors, metadata)
         digest = hashlib.sha256(content).hexdigest()[:32]

@@ -38,11 +38,13 @@ class TrainingState:
         self._peers, self._optimizers, self._snapshots = peers, optimizers, snapshots
         self.epoch, self.step = 0, 0
         """The next step to take: the epoch from 0 and the step in it."""
-        self.total_KN = torch.zeros(sums, len(peers))
+        device = peers[0].table.device
+        self.total_KN = torch.zeros(sums, len(peers), device=device)
         self.curves: list[Curve] = [[] for _ in peers]
         self.best: dict[int, dict[str, torch.Tensor]] = {}
         """Peer → weights of its best epoch, where a loop keeps them."""
-        self._random = [torch.Generator().manual_seed(seed).get_state() for seed in seeds]
+        self._drawing = torch.cuda if device.type == "cuda" else torch
+        self._random = [torch.Generator(device).manual_seed(seed).get_state() for seed in seeds]
         self._taken = 0
         if snapshots is not None:
             agreed = ranks.agree(snapshots.whole())
@@ -52,9 +54,9 @@ class TrainingState:
     @contextmanager
     def random(self, n: int) -> Iterator[None]:
         """Draw from peer n's stream."""
-        torch.set_rng_state(self._random[n])
+        self._drawing.set_rng_state(self._random[n])
         yield
-        self._random[n] = torch.get_rng_state()
+        self._random[n] = self._drawing.get_rng_state()
 
     def step_done(self) -> None:
         """Count a step; keep a snapshot where one is due."""

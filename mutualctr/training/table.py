@@ -26,8 +26,8 @@ WINDOW = 16
 """Steps that a row may owe."""
 LANES = 16
 """Lines of this many rows are whole vectors: torch's kernel rounds the rest of a line otherwise."""
-CHUNK = 1 << 18
-"""Numbers that step together while they lie in the cache: 4 MB with moments and gradient."""
+CHUNK = 1 << 19
+"""Numbers that step together while they lie in the cache: 8 MB with moments and gradient."""
 
 
 class Touched:
@@ -45,6 +45,18 @@ class Touched:
         """Each distinct row's gradient [U, E]: the sum over its places, in the batch's order."""
         places_KE = gradient_BFE.flatten(0, 1)
         return F.embedding_bag(self._order_K, places_KE, self._start_U, mode="sum")
+
+
+class Places:
+    """`Touched` without looking: a row for every place of the batch, so shapes never change."""
+
+    def __init__(self, ids_BF: Tensor) -> None:
+        self.ids_BF = ids_BF
+        self.row_U = ids_BF.flatten().long()
+
+    def sum_of_rows(self, gradient_BFE: Tensor) -> Tensor:
+        """The places' own gradients; the table adds up what falls on one row."""
+        return gradient_BFE.flatten(0, 1)
 
 
 class FullTable:
@@ -145,24 +157,33 @@ class FullTable:
 
 
 class DenseTable:
-    """Every row steps in every step, at once."""
+    """Every row steps in every step, at once; a row may come several times in `row_U`."""
 
     def __init__(self, table_VE: Tensor, l2: float) -> None:
         self.table_VE, self._l2 = table_VE.detach(), l2
         self.first_VE, self.second_VE = torch.zeros_like(table_VE), torch.zeros_like(table_VE)
         self._gradient_VE = torch.zeros_like(table_VE)
-        self.steps = 0
+        self._steps = torch.zeros((), device=table_VE.device)
 
-    def gather(self, touched: Touched) -> Tensor:
+    @property
+    def steps(self) -> int:
+        """Steps taken; asking waits for the device."""
+        return int(self._steps)
+
+    @steps.setter
+    def steps(self, taken: int) -> None:
+        self._steps.fill_(taken)
+
+    def gather(self, touched: Touched | Places) -> Tensor:
         """rows_BFE of the batch."""
         return F.embedding(touched.ids_BF, self.table_VE)
 
-    def step(self, lr: float, row_U: Tensor, gradient_UE: Tensor) -> None:
+    def step(self, lr: float | Tensor, row_U: Tensor, gradient_UE: Tensor) -> None:
         """One step of every row."""
-        self._gradient_VE.index_copy_(0, row_U, gradient_UE)
-        self.steps += 1
+        self._gradient_VE.index_add_(0, row_U, gradient_UE)
+        self._steps += 1
         parts = (self.table_VE, self._gradient_VE, self.first_VE, self.second_VE)
-        adam(parts, lr, self.steps, self._l2)
+        adam(parts, lr, self._steps, self._l2)
         self._gradient_VE.index_fill_(0, row_U, 0.0)
 
     def settle(self) -> None:
@@ -197,8 +218,9 @@ class TouchedTable:
         """Nothing is ever owed."""
 
 
-def adam(parts: Sequence[Tensor], lr: float, step: int, l2: float) -> None:
+def adam(parts: Sequence[Tensor], lr: float | Tensor, step: int | Tensor, l2: float) -> None:
     """One step, in place, over (weight, gradient, first moment, second moment); steps from 1."""
+    step = step if isinstance(step, Tensor) else torch.tensor(float(step))
     weight, gradient, first, second = parts
     torch._fused_adam_(
         [weight],
@@ -206,7 +228,7 @@ def adam(parts: Sequence[Tensor], lr: float, step: int, l2: float) -> None:
         [first],
         [second],
         [],
-        [torch.tensor(float(step), device=weight.device)],
+        [step],
         lr=lr,
         beta1=BETAS[0],
         beta2=BETAS[1],

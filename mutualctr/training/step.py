@@ -1,0 +1,125 @@
+"""One training step of a cohort: gather, interact, loss, backward, update.
+
+On a GPU the step has static shapes and is recorded once as a CUDA graph; the short last batch of
+an epoch, and whatever cannot be recorded, runs eagerly.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+
+import torch
+from torch import Tensor
+
+from models.base import ClickModel
+from models.precision import products_in
+from mutualctr.training.optimizer import PeerOptimizer
+from mutualctr.training.table import Places, Touched
+
+Loss = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+"""(logit_NB of the own peers, label_B) → (loss_N to descend, K values per peer to sum up [K, N])"""
+EAGER_STEPS = 3
+"""Steps before recording: they create moments and workspaces."""
+logger = logging.getLogger(__name__)
+
+
+class Step:
+    """One step of all peers on the same batch."""
+
+    def __init__(
+        self,
+        peers: Sequence[ClickModel],
+        optimizers: Sequence[PeerOptimizer],
+        loss: Loss,
+        dtype: torch.dtype | None,
+        random: Callable[[int], AbstractContextManager[None]],
+    ) -> None:
+        self._peers, self._optimizers, self._loss = peers, optimizers, loss
+        self._dtype, self._random = dtype, random
+        self._kind = Places if optimizers[0].static_shapes else Touched
+
+    def __call__(self, lr: float | Tensor, ids_BF: Tensor, label_B: Tensor) -> Tensor:
+        """Update everyone simultaneously; returns the loss's values [K, N], means over the rows."""
+        touched = self._kind(ids_BF)
+        rows_NBFE = [optimizer.gather(touched) for optimizer in self._optimizers]
+        logits = []
+        for n, (model, rows_BFE) in enumerate(zip(self._peers, rows_NBFE, strict=True)):
+            with self._random(n), products_in(self._dtype):
+                logits.append(model.interact(rows_BFE))
+        loss_N, values_KN = self._loss(torch.stack(logits), label_B)
+        loss_N.sum().backward()
+        for optimizer, rows_BFE in zip(self._optimizers, rows_NBFE, strict=True):
+            optimizer.step(lr, touched.row_U, touched.sum_of_rows(rows_BFE.grad))
+        return values_KN
+
+
+class RecordedStep:
+    """The same step, replayed from a CUDA graph: one launch in place of hundreds.
+
+    Batches of another size than the first go to the eager step, and so does everything when the
+    recording fails; the reason is logged once.
+    """
+
+    def __init__(self, step: Step) -> None:
+        self._eager = step
+        self._seen = 0
+        self._graph: torch.cuda.CUDAGraph | None = None
+        self._inputs: tuple[Tensor, Tensor, Tensor] | None = None
+        self._values_KN: Tensor | None = None
+
+    def __call__(self, lr: float, ids_BF: Tensor, label_B: Tensor) -> Tensor:
+        self._seen += 1
+        if self._seen == 1:
+            rate = torch.tensor(lr, device=ids_BF.device)
+            self._inputs = rate, ids_BF.clone(), label_B.clone()
+        if self._inputs is None or ids_BF.shape != self._inputs[1].shape:
+            return self._eager(lr, ids_BF, label_B)
+        self._inputs[0].fill_(lr)
+        self._inputs[1].copy_(ids_BF)
+        self._inputs[2].copy_(label_B)
+        if self._seen <= EAGER_STEPS:
+            return self._beside()
+        if self._graph is None:
+            try:
+                self._record()
+            except RuntimeError as error:
+                logger.warning("training runs without a CUDA graph: %s", error)
+                self._inputs = None
+                return self._eager(lr, ids_BF, label_B)
+        self._graph.replay()
+        return self._values_KN
+
+    def _beside(self) -> Tensor:
+        """An eager step on a side stream, as recording wants it beforehand."""
+        stream = torch.cuda.Stream()
+        stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(stream):
+            values_KN = self._eager(*self._inputs)
+        torch.cuda.current_stream().wait_stream(stream)
+        return values_KN
+
+    def _record(self) -> None:
+        """Recording runs nothing: the step is taken by the replay that follows."""
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            self._values_KN = self._eager(*self._inputs)
+        self._graph = graph
+
+
+def fastest(step: Step, peers: Sequence[ClickModel]) -> Step | RecordedStep:
+    """The step as the peers' device runs it best."""
+    if peers[0].table.device.type != "cuda":
+        return step
+    reason = _why_not_recorded(step, peers)
+    if reason:
+        logger.info("training runs without a CUDA graph: %s", reason)
+        return step
+    return RecordedStep(step)
+
+
+def _why_not_recorded(step: Step, peers: Sequence[ClickModel]) -> str:
+    if step._kind is not Places:
+        return "l2_scope touched has shapes that depend on the batch"
+    if any(m.p for model in peers for m in model.modules() if isinstance(m, torch.nn.Dropout)):
+        return "dropout draws from a stream of its own per peer"
+    return ""

@@ -1,0 +1,135 @@
+"""The step as a GPU runs it: static shapes and resident rows on a CPU, the rest where a GPU is."""
+
+import copy
+import logging
+
+import numpy as np
+import pytest
+import torch
+from test_loop import assert_same, make
+from worlds import SILENT, block, finetune_config, optimizer_config, pretrain_config
+
+from mutualctr.training import loop, optimizer, rows, step
+from mutualctr.training.step import RecordedStep, fastest
+from mutualctr.training.table import DenseTable, Places, Touched
+
+needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no GPU")
+RATE = 1e-8
+"""A step of static shapes keeps its learning rate in float32."""
+PAPER = ("deepfm", "dcn", "pnn", "fibinet")
+
+
+def pretrained(model, scope="full"):
+    train, dev, config = block(1030, 1), block(200, 2), pretrain_config(epochs=1)
+    loop.pretrain(model, train, dev, optimizer_config(scope), config, 4, SILENT)
+    return model.cpu()
+
+
+@pytest.mark.parametrize("architecture", PAPER)
+def test_static_shapes_train_the_same(architecture, monkeypatch):
+    ours = pretrained(make(architecture))
+    monkeypatch.setattr(optimizer, "FullTable", DenseTable)
+    assert_same(ours, pretrained(make(architecture)), RATE)
+
+
+def test_static_shapes_finetune_the_same(monkeypatch):
+    def finetuned():
+        peers = [make(name, seed) for seed, name in enumerate(PAPER)]
+        config, data = finetune_config(), (block(1030, 1), block(200, 2))
+        loop.finetune(peers, *data, optimizer_config(), config, 2.0, SILENT)
+        return peers
+
+    ours = finetuned()
+    monkeypatch.setattr(optimizer, "FullTable", DenseTable)
+    for one, other in zip(ours, finetuned(), strict=True):
+        assert_same(one, other, RATE)
+
+
+def test_places_add_up_to_rows():
+    ids_BF = torch.tensor([[0, 2], [2, 2], [1, 0]], dtype=torch.int32)
+    gradient_BFE = torch.arange(6.0).view(3, 2, 1)  # row 0: 0 + 5, row 1: 4, row 2: 1 + 2 + 3
+    for kind in (Touched, Places):
+        touched = kind(ids_BF)
+        summed_VE = torch.zeros(4, 1)
+        summed_VE.index_add_(0, touched.row_U, touched.sum_of_rows(gradient_BFE))
+        assert summed_VE.flatten().tolist() == [5.0, 4.0, 6.0, 0.0]
+
+
+def test_resident_rows_are_the_same_rows():
+    data = block(230, 1)
+    order = list(rows.shuffled_rows(data.rows, 50, 3))
+    resident = list(rows._resident(data, order, torch.device("cpu")))
+    read = list(rows.shuffled_batches(data, 50, 3))
+    assert [len(label_B) for _, label_B in read] == [50, 50, 50, 50, 30]
+    for one, other in zip(resident, read, strict=True):
+        assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
+
+
+def test_what_cannot_be_recorded_says_why(caplog, monkeypatch):
+    class OnCuda:
+        class table:
+            class device:
+                type = "cuda"
+
+        @staticmethod
+        def modules():
+            return [torch.nn.Dropout(0.3)]
+
+    ours = object.__new__(step.Step)
+    with caplog.at_level(logging.INFO):
+        ours._kind = Touched
+        assert fastest(ours, [OnCuda]) is ours
+        ours._kind = Places
+        assert fastest(ours, [OnCuda]) is ours
+    assert "shapes that depend on the batch" in caplog.text
+    assert "dropout draws from a stream of its own" in caplog.text
+    monkeypatch.setattr(OnCuda, "modules", list)
+    assert isinstance(fastest(ours, [OnCuda]), RecordedStep)
+
+
+def test_a_failed_recording_runs_eagerly_and_says_why(caplog, monkeypatch):
+    taken = []
+
+    def eager(lr, ids_BF, label_B):
+        taken.append(float(lr))
+        return torch.zeros(1, 1)
+
+    recorded = RecordedStep(eager)
+    monkeypatch.setattr(recorded, "_beside", lambda: eager(*recorded._inputs))
+
+    def fails():
+        raise RuntimeError("operation not permitted when stream is capturing")
+
+    monkeypatch.setattr(recorded, "_record", fails)
+    batch = torch.zeros(4, 2, dtype=torch.int32), torch.zeros(4)
+    with caplog.at_level(logging.WARNING):
+        for lr in (1.0, 2.0, 3.0, 4.0, 5.0):
+            recorded(lr, *batch)
+    assert taken == [1.0, 2.0, 3.0, 4.0, 5.0]
+    assert caplog.text.count("operation not permitted") == 1
+
+
+@needs_gpu
+@pytest.mark.parametrize("scope", ["full", "touched"])
+@pytest.mark.parametrize("architecture", PAPER)
+def test_a_gpu_trains_what_a_cpu_trains(architecture, scope, monkeypatch):
+    model = make(architecture, dtype=torch.float32)
+    on_gpu = pretrained(copy.deepcopy(model), scope)
+    monkeypatch.setattr(loop, "best_device", lambda: torch.device("cpu"))
+    assert_same(on_gpu, pretrained(model, scope), 1e-4)
+
+
+@needs_gpu
+def test_a_recorded_step_is_the_eager_one(monkeypatch):
+    recorded = pretrained(make("deepfm", dtype=torch.float32))
+    monkeypatch.setattr(loop, "fastest", lambda one, peers: one)
+    assert_same(recorded, pretrained(make("deepfm", dtype=torch.float32)), 1e-6)
+
+
+@needs_gpu
+def test_streamed_rows_are_the_same_rows(monkeypatch):
+    data, gpu = block(230, 1), torch.device("cuda")
+    resident = list(rows.shuffled_batches(data, 50, 3, device=gpu))
+    monkeypatch.setattr(rows, "RESIDENT_SHARE", 0.0)
+    for one, other in zip(resident, rows.shuffled_batches(data, 50, 3, device=gpu), strict=True):
+        assert all(np.array_equal(a.cpu(), b.cpu()) for a, b in zip(one, other, strict=True))
