@@ -61,7 +61,7 @@ def prove(here: Site) -> None:
     (here.folder / "run.yaml").write_text(yaml.safe_dump(config))
 
     say("compiling; then each task of the IR as a process")
-    from dml_finetune import dml_finetune
+    from pipelines.dml_finetune import dml_finetune
     from stack.kubeflow_orchestrator import FixedKubeflowOrchestrator
 
     FixedKubeflowOrchestrator._upload_and_run_pipeline = execute
