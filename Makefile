@@ -3,14 +3,17 @@
 # make ui     MLflow's pages on loopback, and ZenML's where its server is installed
 # make bench-serve   how long the served champion takes to answer
 # make bench-data [ROWS=n]   how fast data are prepared, beside others; with ROWS, how that scales
+# make image, image-test     the image, built and run without a daemon (docs/IMAGE.md); needs root
+# make proof-remote, proof-kubeflow     the pipeline at a whole site on loopback (docs/proofs/)
 PYTHON ?= python3
 VENV := .venv
+SHELL := /bin/bash
 BIN := $(VENV)/bin
 export ZENML_ANALYTICS_OPT_IN ?= false
 export GX_ANALYTICS_ENABLED ?= false
 export MLFLOW_DISABLE_TELEMETRY ?= true
 
-.PHONY: run setup test ui check lock bench-data bench-serve
+.PHONY: run setup test ui check lock bench-data bench-serve bench-train image image-test proof-remote proof-kubeflow costs
 
 run: setup
 	PATH="$(CURDIR)/$(BIN):$$PATH" zenml pipeline run dml_finetune
@@ -56,11 +59,33 @@ $(VENV)/dev.done: requirements-dev.lock $(VENV)/base.done
 	$(BIN)/pip install --disable-pip-version-check -q -r requirements-dev.lock
 	touch $@
 
-# Writes both locks anew from pyproject.toml: base first, what the tests add second.
+# IMAGE_FLAGS="--build-arg DEVICE=cu130" for GPUs; PIP_CONF names a pip.conf for another index.
+image:
+	deploy/image.sh build $(IMAGE_FLAGS)
+
+image-test:
+	set -o pipefail; deploy/image.sh test 2>&1 | tee docs/proofs/image.log
+
+proof-remote: $(VENV)/dev.done
+	set -o pipefail; $(BIN)/python -u tests/cluster/proof_remote.py 2>&1 | tee docs/proofs/remote.log
+
+# kfp and the lock want different versions of protobuf, so it has a venv of its own.
+proof-kubeflow: $(VENV)/dev.done
+	$(PYTHON) -m venv $(VENV)-kubeflow
+	$(VENV)-kubeflow/bin/pip install --disable-pip-version-check -q -e '.[dev,kubeflow,sagemaker]'
+	$(VENV)-kubeflow/bin/python -m pytest tests/cluster/test_kubeflow.py tests/cluster/test_sagemaker.py
+	set -o pipefail; $(VENV)-kubeflow/bin/python -u tests/cluster/proof_kubeflow.py 2>&1 | tee docs/proofs/kubeflow.log
+
+costs:
+	python3 deploy/costs.py
+
+# Writes the locks anew from pyproject.toml: base, what clusters add to it, what the tests add.
 lock:
 	rm -rf build/lock && $(PYTHON) -m venv build/lock
 	build/lock/bin/pip install -q torch==2.13.0 .
 	build/lock/bin/pip freeze --exclude mutualctr | sed 's/+cpu$$//' > requirements.lock
+	build/lock/bin/pip install -q '.[cloud]'
+	build/lock/bin/pip freeze --exclude mutualctr | sed 's/+cpu$$//' | grep -vxFf requirements.lock > requirements-cloud.lock
 	build/lock/bin/pip install -q '.[dev]'
 	build/lock/bin/pip freeze --exclude mutualctr | sed 's/+cpu$$//' | grep -vxFf requirements.lock > requirements-dev.lock
 	rm -rf build/lock

@@ -249,6 +249,44 @@ class PromotionConfig(Closed):
     smoke: SmokeConfig
 
 
+class Toleration(Closed):
+    """A taint of Kubernetes nodes that a step's pod puts up with, in Kubernetes' own words."""
+
+    key: str
+    operator: Literal["Exists", "Equal"]
+    value: str | None = None
+    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = None
+
+
+class StepResources(Closed):
+    """Who runs a step, and on what. Null and empty ask for nothing."""
+
+    operator: str | None
+    """A step operator of the active stack; null asks the stack's orchestrator."""
+    gpus: int = Field(ge=0)
+    cpus: int | None = Field(default=None, ge=1)
+    memory: str | None = Field(default=None, pattern=r"^[1-9][0-9]*GB$")
+    """Of the host, such as 64GB."""
+    machine: str | None = None
+    """Where hardware is chosen by name: SageMaker's instance type, Vertex' machine type, AzureML's
+    compute cluster, Run:AI's node type."""
+    accelerator: str | None = None
+    """Where GPUs are chosen by name: Vertex' accelerator type, Modal's GPU."""
+    deadline_hours: float | None = Field(default=None, gt=0)
+    """A step that has not ended by then fails, and so does one that never got a machine."""
+    node_selector: dict[str, str] = Field(default_factory=dict)
+    tolerations: tuple[Toleration, ...] = ()
+
+
+class ResourcesConfig(Closed):
+    """Where training runs; the other steps run where the orchestrator runs them."""
+
+    pretraining: StepResources
+    """Of each peer alone."""
+    finetuning: StepResources
+    """Of a whole cohort, in both arms."""
+
+
 class RunConfig(Closed):
     """Everything a run depends on."""
 
@@ -265,6 +303,8 @@ class RunConfig(Closed):
     snapshots: SnapshotConfig
     registry: RegistryConfig
     promotion: PromotionConfig
+    resources: ResourcesConfig | None = None
+    """Null trains where the other steps run. Weights do not depend on it: no cache key has it."""
 
     @model_validator(mode="after")
     def _distinct_peers(self) -> "RunConfig":

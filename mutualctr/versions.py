@@ -1,5 +1,6 @@
 """Which code, which libraries: what one needs to run the same again."""
 
+import os
 import platform
 import subprocess
 from importlib.metadata import version
@@ -33,9 +34,12 @@ def versions() -> dict[str, str | None]:
 
 
 def git_commit() -> str | None:
-    """The commit of the checkout, with `+changes` when tracked files differ from it."""
+    """The commit of the checkout, with `+changes` when tracked files differ from it.
+
+    Outside a checkout it is what the image was built from ($MUTUALCTR_COMMIT), if anything.
+    """
     if not (ROOT / ".git").exists():
-        return None
+        return os.environ.get("MUTUALCTR_COMMIT")
     commit = _git("rev-parse", "HEAD")
     changed = _git("status", "--porcelain", "--untracked-files=no")
     return f"{commit}+changes" if changed else commit

@@ -8,6 +8,7 @@ from mutualctr.data.contract import load_contract
 from mutualctr.data.prepare import reference_fingerprint, source_fingerprint
 from stack.outcome import present_finetune
 from stack.pipeline import DEFAULT_CONFIG, ConfiguredPipeline
+from stack.resources import step_options
 from steps.control_finetune import control_finetune
 from steps.encode import encode
 from steps.evaluate import evaluate
@@ -33,9 +34,14 @@ def wire(
     snapshots: dict[str, Any],
     registry: dict[str, Any],
     promotion: dict[str, Any],
+    resources: dict[str, Any] | None = None,
 ) -> None:
     """Which step feeds which; the parameters are the sections of RunConfig."""
-    config = RunConfig.model_validate(locals())
+    whole = RunConfig.model_validate(locals())
+    config = whole.model_copy(update={"resources": None})  # what follows does not depend on it
+    where = whole.resources
+    pretrain_there = pretrain.with_options(**step_options(where and where.pretraining))
+    finetune_there = step_options(where and where.finetuning)
     contract = load_contract(config.data.contract)
     cohorts = groups_of(config)
 
@@ -48,7 +54,7 @@ def wire(
     for peer in (peer for cohort in cohorts for peer in cohort):
         name = f"pretrain_{peer.name.replace('-', '_')}"
         pretrained.append(
-            pretrain(
+            pretrain_there(
                 blocks,
                 peer.spec,
                 config.network,
@@ -65,7 +71,7 @@ def wire(
             chosen = pretrained[group * size : (group + 1) * size]
             suffix = f"_g{group}" if config.groups > 1 else ""
             arms[arm].append(
-                finetune(
+                finetune.with_options(**finetune_there)(
                     blocks,
                     chosen,
                     cohort,

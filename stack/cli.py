@@ -1,5 +1,6 @@
 """`mutualctr`: what a person needs beside `zenml` and `mlflow`."""
 
+import os
 from pathlib import Path
 
 import click
@@ -31,12 +32,23 @@ def main() -> None:
 
 
 @main.command()
-def setup() -> None:
+@click.option(
+    "--peers-at-once",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="train so many peers at the same time, each in its own process (docs/stacks/local.md)",
+)
+def setup(peers_at_once: int) -> None:
     """Prepare the local ZenML stack (artifact store, MLflow tracker and registry)."""
-    from stack.setup import STACK, set_up_stack
+    from zenml.client import Client
 
-    uri = set_up_stack()
-    click.echo(f"ZenML stack `{STACK}` is active here; MLflow keeps its runs in {uri}")
+    from stack.setup import ROOT, set_up_stack
+
+    root = Path(os.environ.get("ZENML_REPOSITORY_PATH", ROOT))
+    uri = set_up_stack(root, peers_at_once)
+    name = Client().active_stack_model.name
+    click.echo(f"ZenML stack `{name}` is active here; MLflow keeps its runs in {uri}")
 
 
 @main.command()
@@ -58,6 +70,16 @@ def config(file: Path, changes: tuple[str, ...]) -> None:
         section[last] = yaml.safe_load(value)
     check_content(content, file.name)
     click.echo(yaml.safe_dump(content, sort_keys=False), nl=False)
+
+
+@main.command()
+def health() -> None:
+    """Say whether this installation can run a step; exit code 1 where it cannot."""
+    from mutualctr.health import check_health
+    from stack.pipeline import DEFAULT_CONFIG, check_config
+
+    check_config(DEFAULT_CONFIG)
+    click.echo(check_health())
 
 
 @main.command()

@@ -1,24 +1,25 @@
 """How references live in the artifact store: the record as JSON beside the files it points at.
 
-In a local store the folder is moved, not copied; from a remote one it is downloaded to a folder
-of its own. No pickle, no tar.
+In a local store the folder is moved, not copied. To and from a remote one it goes in parallel,
+checksummed parts, and stays cached on the node (stack/transfer.py, stack/node_cache.py). No pickle,
+no tar.
 """
 
 import json
 import shutil
-import tempfile
 from pathlib import Path
 from typing import Any, ClassVar
 
 from zenml.enums import ArtifactType, VisualizationType
 from zenml.io import fileio
 from zenml.materializers.base_materializer import BaseMaterializer
-from zenml.utils import io_utils
 
 from mutualctr.reference import Reference
+from stack import node_cache, transfer
 
 RECORD = "reference.json"
 CONTENT = "content"
+FILES = "files"
 
 
 class ReferenceMaterializer(BaseMaterializer):
@@ -30,23 +31,30 @@ class ReferenceMaterializer(BaseMaterializer):
     def save(self, data: Reference) -> None:
         """Move or upload the folder, then write the record: the record makes it exist."""
         content = f"{self.uri}/{CONTENT}"
+        record = data.model_dump(mode="json", exclude={"folder"})
         if self.artifact_store.config.is_local:
             shutil.move(data.folder, content)
         else:
-            io_utils.copy_dir(str(data.folder), content)
-            shutil.rmtree(data.folder)
-        record = data.model_dump(mode="json", exclude={"folder"})
+            files = transfer.upload(self.artifact_store, data.folder, content)
+            record[FILES] = [file.model_dump(mode="json") for file in files]
+            node_cache.kept(data.digest, data.folder)
         with self.artifact_store.open(f"{self.uri}/{RECORD}", "w") as file:
             file.write(json.dumps(record, indent=1))
 
     def load(self, data_type: type[Any]) -> Reference:
-        """Point at the stored folder, or at a local copy of a remote one."""
+        """Point at the stored folder, or at this node's copy of a remote one."""
         with self.artifact_store.open(f"{self.uri}/{RECORD}", "r") as file:
             record = json.loads(file.read())
         folder = Path(self.uri) / CONTENT
-        if not self.artifact_store.config.is_local:
-            folder = Path(tempfile.mkdtemp(prefix="mutualctr-"))
-            io_utils.copy_dir(f"{self.uri}/{CONTENT}", str(folder), overwrite=True)
+        if FILES in record:
+            files = tuple(transfer.StoredFile.model_validate(file) for file in record.pop(FILES))
+            folder = node_cache.fetched(
+                record["digest"],
+                sum(file.size for file in files),
+                lambda place: transfer.download(
+                    self.artifact_store, f"{self.uri}/{CONTENT}", files, place
+                ),
+            )
         return data_type(folder=folder, **record)
 
     def save_visualizations(self, data: Reference) -> dict[str, VisualizationType]:

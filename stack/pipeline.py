@@ -6,6 +6,7 @@ another, so every file says everything.
 """
 
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,13 @@ from zenml.config.pipeline_run_configuration import PipelineRunConfiguration
 from zenml.enums import ExecutionMode
 from zenml.models import PipelineRunResponse
 from zenml.pipelines.pipeline_definition import Pipeline
+from zenml.utils.time_utils import utc_now
 
 from mutualctr.alerts.config import Alert
 from mutualctr.closed import Closed, Record, nearest, parse, read_yaml
 from mutualctr.config import RunConfig
 from mutualctr.data.contract import load_contract
-from mutualctr.errors import ConfigError, UserError
+from mutualctr.errors import ConfigError, StackError, UserError
 from stack.check import check_can_schedule, check_stack
 from stack.freshness import PARTITIONS, record, selection_for
 from stack.interrupt import Interrupted, end_interrupted, interruptible
@@ -28,6 +30,7 @@ from stack.quiet import quiet_logs
 from stack.scheduling.policy import check_schedule
 from stack.scheduling.store import ORIGIN, origin_of
 from stack.telling import check_alerts, tell_failure, tell_outcome
+from stack.why_failed import last_failed_run, why_failed
 
 ROOT = Path(__file__).resolve().parent.parent
 DEFAULT_CONFIG = ROOT / "zenml_config.yaml"
@@ -84,6 +87,7 @@ class ConfiguredPipeline(Pipeline):
         process with 128 + the signal's number and one sentence where Ctrl-C or SIGTERM came.
         """
         quiet_logs()
+        started = utc_now()
         try:
             check_stack()
             if self.schedule_name is not None:
@@ -99,9 +103,10 @@ class ConfiguredPipeline(Pipeline):
         except Interrupted as interrupted:
             end_interrupted(interrupted)
         except Exception as error:
-            tell_failure(self.alerts, self.name, error)
-            if isinstance(error, UserError):
-                raise click.ClickException(str(error)) from None
+            reason = None if isinstance(error, UserError) else _reason(started)
+            tell_failure(self.alerts, self.name, StackError(reason) if reason else error)
+            if isinstance(error, UserError) or reason:
+                raise click.ClickException(reason or str(error)) from None
             raise
 
     def _has_read_everything(self) -> bool:
@@ -129,6 +134,12 @@ class ConfiguredPipeline(Pipeline):
             f"Schedule `{self.schedule_name}` is registered; `mutualctr scheduler` fires it, "
             "`zenml pipeline schedule list` shows it."
         )
+
+
+def _reason(started: datetime) -> str | None:
+    """What a cluster says of the step that failed, where the step itself could not."""
+    run = last_failed_run(started)
+    return why_failed(run) if run else None
 
 
 def check_config(path: Path, record: type[Record] = RunConfig) -> Record:

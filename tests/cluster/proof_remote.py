@@ -1,0 +1,211 @@
+"""`make proof-remote`: the pipeline at a whole site, and what happens when its cluster misbehaves.
+
+Real: ZenML server, PostgreSQL, MLflow server with passwords, the recipe and the configuration that
+people start from, ZenML's Kubernetes step operator with the official client. S3 is moto. The
+Kubernetes API is fake_kubernetes.py, which runs each job's command as a process here. Prints what
+it does; exit code 1 at the first thing that is not as it should be.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT / "tests" / "cluster"), str(ROOT / "tests" / "stack"), str(ROOT)]
+
+from fake_kubernetes import FakeCluster, fake_cluster  # noqa: E402
+from schemas import validate  # noqa: E402
+from site_servers import PASSWORD, Site, site  # noqa: E402
+
+BIN = Path(sys.executable).parent
+TRAINING = ["pretrain_deepfm_0", "pretrain_dcn_0", "mutual_finetune", "control_finetune"]
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory(prefix="mutualctr-site-") as name:
+        folder = Path(name)
+        say("starting ZenML, PostgreSQL, MLflow, S3 and the Kubernetes API on loopback")
+        with site(folder) as here, fake_cluster(folder) as cluster:
+            prove(here, cluster)
+    say("proved")
+
+
+def prove(here: Site, cluster: FakeCluster) -> None:
+    environment = here.environment | {"KUBECONFIG": str(cluster.kubeconfig)}
+    environment |= {"MUTUALCTR_CACHE": str(here.folder / "node"), "PYTHONPATH": str(ROOT)}
+    environment |= {"ZENML_CUSTOM_SOURCE_ROOT": str(ROOT), "MUTUALCTR_DATA": str(here.folder)}
+    os.environ.update(environment)
+    make_buckets(here)
+    say("MLflow without a password")
+    try:
+        urllib.request.urlopen(f"{here.mlflow}/api/2.0/mlflow/experiments/search?max_results=1")
+        raise SystemExit("MLflow answers anybody")
+    except urllib.error.HTTPError as error:
+        expect(error.code == 401, f"answer {error.code}")
+
+    say("secrets and the stack of deploy/stacks/kubernetes_gpu.yaml")
+    zenml("init", "--path", here.folder)
+    zenml("secret", "create", "mlflow", "--username=admin", f"--password={PASSWORD}")
+    zenml("secret", "create", "s3", "--key=test", "--secret=test")
+    flavor = "stack.parallel_orchestrator.LocalParallelFlavor"
+    zenml("orchestrator", "flavor", "register", flavor, cwd=ROOT)
+    zenml("stack", "import", recipe(here))
+    zenml("stack", "set", "kubernetes-gpu")
+    config = configuration(here.folder)
+
+    say("the container of mutual_finetune is killed for memory")
+    cluster.faults.killed.add("mutual_finetune")
+    code, output = run(config, here.folder)
+    expect(code == 1, f"exit code {code}")
+    last = output.strip().splitlines()[-1]
+    expect("`mutual_finetune` failed on Kubernetes" in last and "OOMKilled" in last, last)
+
+    say("the same command again goes on from there")
+    code, output = run(config, here.folder)
+    expect(code == 0, f"exit code {code}")
+    expect(output.count("Using cached version of") == 6, "six steps cached, none repeated")
+    expect("Test scores" in output, "the table is shown")
+
+    say("every training step ran as a job; each manifest is valid Kubernetes")
+    steps = [manifest["metadata"]["labels"]["step_name"] for manifest in cluster.manifests]
+    expect(sorted(set(steps)) == sorted(TRAINING), f"jobs: {steps}")
+    for manifest in cluster.manifests:
+        validate(manifest, "batch/v1", "Job")
+    container = cluster.manifests[0]["spec"]["template"]["spec"]["containers"][0]
+    expect(container["resources"]["limits"]["nvidia.com/gpu"] == "1", "a GPU is asked for")
+
+    say("where things are")
+    show_what_is_where(here)
+
+    for fault, words in (
+        ("never_starts", "its container never started (ImagePullBackOff"),
+        ("deleted", "its job is gone"),
+    ):
+        say(f"control_finetune: {fault}")
+        getattr(cluster.faults, fault).add("control_finetune")
+        content = yaml.safe_load(config.read_text())
+        content["parameters"]["finetuning"]["lr"] = 1e-4 if fault == "deleted" else 2e-4
+        other = here.folder / f"{fault}.yaml"
+        other.write_text(yaml.safe_dump(content))
+        code, output = run(other, here.folder)
+        last = output.strip().splitlines()[-1]
+        expect(code == 1 and words in last, last)
+        cluster.faults.never_starts.clear()
+
+    say("the API answers 500 for good")
+    content["parameters"]["finetuning"]["lr"] = 5e-5
+    other.write_text(yaml.safe_dump(content))
+    cluster.faults.errors = 10**6
+    code, output = run(other, here.folder)
+    cluster.faults.errors = 0
+    expect(code == 1, f"exit code {code}")
+    print("   ", output.strip().splitlines()[-1])
+    code, output = run(other, here.folder)
+    expect(code == 0, "and the same command again completes")
+
+
+def recipe(here: Site) -> Path:
+    """The recipe as a person would edit it: this site's names in place of the examples."""
+    text = (ROOT / "deploy" / "stacks" / "kubernetes_gpu.yaml").read_text()
+    content = yaml.safe_load(text)
+    components = content["components"]
+    components["experiment_tracker"][0]["configuration"]["tracking_uri"] = here.mlflow
+    components["artifact_store"][0]["configuration"] |= {
+        "path": "s3://artifacts/mutualctr", "client_kwargs": {"endpoint_url": here.s3},
+    }  # fmt: skip
+    operator = components["step_operator"][0]["configuration"]
+    operator["kubernetes_context"] = "fake"
+    path = here.folder / "kubernetes-gpu.yaml"
+    path.write_text(yaml.safe_dump(content))
+    return path
+
+
+def configuration(folder: Path) -> Path:
+    """configs/kubernetes.yaml with generated clicks and two small peers."""
+    content = yaml.safe_load((ROOT / "configs" / "kubernetes.yaml").read_text())
+    content["run_name"] = "proof-{date}-{time}"
+    parameters: dict[str, Any] = content["parameters"]
+    parameters["data"] = {"contract": "criteo", "generated": {"rows": 2000, "seed": 7}}
+    parameters["network"] = {"embedding_dim": 4, "hidden": [8], "dropout": 0.0}
+    parameters["peers"] = [
+        {"architecture": "deepfm", "seed": 1}, {"architecture": "dcn", "seed": 2},
+    ]  # fmt: skip
+    parameters["pretraining"]["epochs"] = 1
+    for part in parameters["resources"].values():
+        part["deadline_hours"] = 300 / 3600
+    path = folder / "run.yaml"
+    path.write_text(yaml.safe_dump(content))
+    return path
+
+
+def run(config: Path, folder: Path) -> tuple[int, str]:
+    done = subprocess.run(
+        [BIN / "zenml", "pipeline", "run", "dml_finetune", "-c", config],
+        cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        env=os.environ | {"ZENML_LOGGING_COLORS_DISABLED": "true"},
+    )  # fmt: skip
+    for line in done.stdout.strip().splitlines()[-12:]:
+        print("    |", line)
+    (folder / f"run-{time.time():.0f}.log").write_text(done.stdout)
+    return done.returncode, done.stdout
+
+
+def zenml(*arguments: Any, cwd: Path | None = None) -> None:
+    done = subprocess.run(
+        [BIN / "zenml", *arguments], cwd=cwd or os.environ["ZENML_REPOSITORY_PATH"],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    shown = " ".join(str(a) for a in arguments).replace(PASSWORD, "…")
+    expect(done.returncode == 0, f"zenml {shown}{'' if done.returncode == 0 else done.stdout}")
+
+
+def make_buckets(here: Site) -> None:
+    import boto3
+
+    client = boto3.client("s3", endpoint_url=here.s3)
+    for bucket in ("artifacts", "mlflow"):
+        client.create_bucket(Bucket=bucket)
+
+
+def show_what_is_where(here: Site) -> None:
+    import boto3
+    from mlflow.tracking import MlflowClient
+
+    versions = MlflowClient(here.mlflow).search_model_versions()
+    expect(len(versions) == 6, f"{len(versions)} registered versions: 2 peers x 3 phases")
+    client = boto3.client("s3", endpoint_url=here.s3)
+    for bucket in ("artifacts", "mlflow"):
+        pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket)
+        keys = [item["Key"] for page in pages for item in page.get("Contents", [])]
+        expect(len(keys) > 5, f"{len(keys)} objects in s3://{bucket}")
+        suspects = [key for key in keys if key.endswith((".pkl", ".pickle", ".tar.gz"))]
+        expect(
+            not [key for key in suspects if "/code" not in key], f"no pickle, no tar: {suspects}"
+        )
+    rows = subprocess.check_output(
+        ["psql", here.postgres.replace("+pg8000", "") + "/runs", "-Atc",
+         "select count(*) from runs; select count(*) from model_versions"], text=True,
+    )  # fmt: skip
+    expect(rows.split()[1] == "6", f"PostgreSQL: {rows.split()} runs, model versions")
+
+
+def expect(holds: bool, words: str) -> None:
+    print(f"    {'ok ' if holds else 'NOT'} {words}", flush=True)
+    if not holds:
+        raise SystemExit(1)
+
+
+def say(words: str) -> None:
+    print(f"{time.strftime('%H:%M:%S')} {words}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
