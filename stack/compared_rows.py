@@ -26,9 +26,10 @@ def rows_of_source(source: str, contract_name: str) -> Iterator[Rows]:
     data = DataConfig(contract=contract_name, source=source)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        for name in ("events", "validation"):
+        for name in ("events", "validation", "kept"):
             (folder / name).mkdir()
-        events = ingest_source(data, contract, source_fingerprint(data), folder / "events")
+        seen = source_fingerprint(data)
+        events = ingest_source(data, contract, seen, folder / "events", folder / "kept", "")
         report, _ = check_events(events.files, contract, None, 0, None, folder / "validation")
         report.raise_on_critical(source)
         path = folder / "rows.parquet"

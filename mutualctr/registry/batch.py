@@ -1,24 +1,26 @@
 """Batch scoring: every row of the events gets a probability, in order, in bounded memory."""
 
+from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import torch
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.tracking import MlflowClient
 
 from mutualctr.data.contract import ROW_COLUMN, Contract
 from mutualctr.data.event_files import column_chunks
 from mutualctr.data.features import FeatureMap
-from mutualctr.data.read_ahead import read_ahead
 from mutualctr.errors import RegistryError
 from mutualctr.files import replacing
 from mutualctr.reference import Events, Scores
 from mutualctr.registry.aliases import find_version
 from mutualctr.registry.load import load_served
+from mutualctr.registry.serving import ClickProbability
 
 SCORES = "scores.parquet"
 
@@ -49,21 +51,40 @@ def score_events(
     )
     rows = 0
     with replacing(folder / SCORES) as temporary, pq.ParquetWriter(temporary, schema) as writer:
-        for kept_B, ids_BF in read_ahead(_encoded(events, served, columns, kept)):
-            probability_B = served.predict_encoded(ids_BF)
-            assert len(probability_B) == kept_B.num_rows
-            writer.write_table(_scored(kept_B, probability_B, version, schema))
-            rows += kept_B.num_rows
+        tables = (table for _, table in column_chunks(events.files, columns))
+        for table, probability_B in _predicted(tables, served):
+            assert len(probability_B) == table.num_rows
+            writer.write_table(_scored(table.select(kept), probability_B, version, schema))
+            rows += table.num_rows
     assert rows == events.rows, f"{rows} rows scored of {events.rows}"
     return Scores.of(folder, rows=rows, model=f"{version.name}/{version.version}")
 
 
-def _encoded(
-    events: Events, served: Any, columns: list[str], kept: list[str]
+def _predicted(
+    tables: Iterator[pa.Table], served: ClickProbability
 ) -> Iterator[tuple[pa.Table, np.ndarray]]:
-    """Ids of each row group beside the columns that are written with its probabilities."""
-    for _, table in column_chunks(events.files, columns):
-        yield table.select(kept), served.features.encode_table(table)
+    """Each table with its probability_B, in order; as many at a time as torch has threads.
+
+    A table to a thread keeps all cores busy with encoding and network alike. Torch's own threads
+    would share one small product and wait for each other.
+    """
+
+    def predict(table: pa.Table) -> tuple[pa.Table, np.ndarray]:
+        return table, served.predict_encoded(served.features.encode_table(table))
+
+    workers = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with ThreadPoolExecutor(workers) as pool:
+            waiting: deque[Future[tuple[pa.Table, np.ndarray]]] = deque()
+            for table in tables:
+                waiting.append(pool.submit(predict, table))
+                if len(waiting) > workers:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+    finally:
+        torch.set_num_threads(workers)
 
 
 def _columns_of(features: FeatureMap, version: ModelVersion, contract: Contract) -> list[str]:

@@ -1,17 +1,42 @@
-"""A version's own object in this process, with the code that is imported here."""
+"""A version's files behind the code of this process: for many rows, and for export.
 
-import warnings
-from typing import Any
+A version carries its code, and MLflow's loader would put that in front of ours: beside modules
+that are imported already, half of each would run. So its files are read by our code alone, and
+what our code cannot read is refused.
+"""
+
+from pathlib import Path
+from types import SimpleNamespace
 
 import mlflow
 from mlflow.entities.model_registry import ModelVersion
+from mlflow.models import Model
 from mlflow.tracking import MlflowClient
+from pydantic import ValidationError
+
+from mutualctr.errors import RegistryError
+from mutualctr.registry.serving import ClickProbability
 
 
-def load_served(client: MlflowClient, version: ModelVersion) -> Any:
-    """The `ClickProbability` of `serving.py`, past MLflow's check of every single value."""
-    mlflow.set_registry_uri(client.tracking_uri)
-    mlflow.set_tracking_uri(client.tracking_uri)
-    with warnings.catch_warnings(action="ignore"):
-        model = mlflow.pyfunc.load_model(f"models:/{version.name}/{version.version}")
-    return model.unwrap_python_model()
+def load_served(client: MlflowClient, version: ModelVersion) -> ClickProbability:
+    """The version, downloaded where its store is a remote one.
+
+    Raises RegistryError for files in a format of another time.
+    """
+    name = f"{version.name}/{version.version}"
+    uri = client.get_model_version_download_uri(version.name, str(version.version))
+    folder = Path(
+        mlflow.artifacts.download_artifacts(artifact_uri=uri, tracking_uri=client.tracking_uri)
+    )
+    kept = Model.load(str(folder)).flavors["python_function"]["artifacts"]
+    served = ClickProbability()
+    try:
+        served.load_context(
+            SimpleNamespace(artifacts={key: folder / entry["path"] for key, entry in kept.items()})
+        )
+    except (AssertionError, KeyError, RuntimeError, ValidationError):
+        raise RegistryError(
+            f"{name} was written by a mutualctr that this one cannot read; run dml_finetune again, "
+            "or score through `mlflow models serve`, which runs the code that the version carries."
+        ) from None
+    return served
