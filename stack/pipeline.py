@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from zenml.client import Client
 from zenml.config.pipeline_run_configuration import PipelineRunConfiguration
 from zenml.enums import ExecutionMode
 from zenml.models import PipelineRunResponse
@@ -94,6 +95,7 @@ class ConfiguredPipeline(Pipeline):
                 return self._register(*args, **kwargs)
             if self._has_read_everything():
                 return None
+            self._fit_execution_mode()
             with interruptible():
                 run = super().__call__(*args, **kwargs)
             if run is not None:
@@ -108,6 +110,13 @@ class ConfiguredPipeline(Pipeline):
             if isinstance(error, UserError) or reason:
                 raise click.ClickException(reason or str(error)) from None
             raise
+
+    def _fit_execution_mode(self) -> None:
+        """Fail fast where the orchestrator can; Kubeflow lets other branches end first."""
+        modes = Client().active_stack.orchestrator.supported_execution_modes
+        if ExecutionMode.FAIL_FAST not in modes:
+            with self.__suppress_configure_warnings__():
+                self.configure(execution_mode=modes[0])
 
     def _has_read_everything(self) -> bool:
         """Says so where the last success read every partition; else notes what this run reads."""
