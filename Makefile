@@ -1,6 +1,7 @@
 # make run    a fresh machine to a finished run: venv, stack, `zenml pipeline run dml_finetune`
 # make test   everything the tests need, then the tests
 # make ui     MLflow's pages on loopback, and ZenML's where its server is installed
+# make bench-train   how fast training is, beside FuxiCTR, DeepCTR-Torch and torch-rechub
 # make bench-serve   how long the served champion takes to answer
 PYTHON ?= python3
 VENV := .venv
@@ -9,7 +10,7 @@ export ZENML_ANALYTICS_OPT_IN ?= false
 export GX_ANALYTICS_ENABLED ?= false
 export MLFLOW_DISABLE_TELEMETRY ?= true
 
-.PHONY: run setup test ui check lock bench-serve
+.PHONY: run setup test ui check lock bench-serve bench-train
 
 run: setup
 	PATH="$(CURDIR)/$(BIN):$$PATH" zenml pipeline run dml_finetune
@@ -22,6 +23,17 @@ test: $(VENV)/dev.done
 
 ui: setup
 	$(BIN)/mutualctr ui
+
+PEERS := build/peers
+bench-train: $(VENV)/base.done $(PEERS)/peers.done
+	$(BIN)/python benchmarks/bench_train.py --peers-python $(CURDIR)/$(PEERS)/bin/python
+
+# The other libraries in an environment of their own: they want older companions than ours.
+$(PEERS)/peers.done:
+	$(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/pip install -q torch==2.13.0 fuxictr==2.3.10 'polars<2' torch-rechub==0.9.0
+	$(PEERS)/bin/pip install -q --no-deps deepctr-torch==0.3.0
+	touch $@
 
 bench-serve: setup
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python benchmarks/bench_serve.py
