@@ -1,6 +1,7 @@
 # make run    a fresh machine to a finished run: venv, stack, `zenml pipeline run dml_finetune`
 # make test   everything the tests need, then the tests
 # make ui     MLflow's pages on loopback, and ZenML's where its server is installed
+# make bench-train   how fast training is, beside FuxiCTR, DeepCTR-Torch and torch-rechub
 # make bench-serve   how long the served champion takes to answer
 # make bench-data [ROWS=n]   how fast data are prepared, beside others; with ROWS, how that scales
 # make image, image-test     the image, built and run without a daemon (docs/IMAGE.md); needs root
@@ -26,6 +27,17 @@ test: $(VENV)/dev.done
 
 ui: setup
 	$(BIN)/mutualctr ui
+
+PEERS := build/peers
+bench-train: $(VENV)/base.done $(PEERS)/peers.done
+	$(BIN)/python benchmarks/bench_train.py --peers-python $(CURDIR)/$(PEERS)/bin/python
+
+# The other libraries in an environment of their own: they want older companions than ours.
+$(PEERS)/peers.done:
+	$(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/pip install -q torch==2.13.0 fuxictr==2.3.10 'polars<2' torch-rechub==0.9.0
+	$(PEERS)/bin/pip install -q --no-deps deepctr-torch==0.3.0
+	touch $@
 
 bench-serve: setup
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python benchmarks/bench_serve.py

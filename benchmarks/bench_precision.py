@@ -58,7 +58,7 @@ def prepare(config: RunConfig, folder: Path) -> Blocks:
     for path in paths.values():
         path.mkdir()
     expected = source_fingerprint(config.data)
-    events = ingest_source(config.data, contract, expected, paths["events"])
+    events = ingest_source(config.data, contract, expected, paths["events"], folder / "kept", "")
     rows = split.split(events.files, contract, config.split_rows, paths["split"])
     parts = Split.of(paths["split"], **{f"{part}_rows": rows[part] for part in split.PARTS})
     feature_set = config.data.feature_set

@@ -62,6 +62,18 @@ def test_pretraining_is_the_reference(architecture, scope, dtype):
     assert_same(ours, slow, DTYPES[dtype])
 
 
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+def test_rows_that_owe_many_steps_are_the_reference(dtype):
+    # With this many rows nobody touches, all of them owe whole windows of steps.
+    train, dev = block(2500, 1), block(200, 2)
+    ours = make("deepfm", dtype=dtype, spare_ids=3000)
+    slow = copy.deepcopy(ours)
+    config = pretrain_config(epochs=1)
+    loop.pretrain(ours, train, dev, optimizer_config(), config, 11, SILENT)
+    reference.pretrain(slow, train, optimizer_config(), config, 11)
+    assert_same(ours, slow, DTYPES[dtype])
+
+
 @pytest.mark.parametrize("weight", [0.0, 2.0])
 @pytest.mark.parametrize("space", ["prob", "logit", "soft_bce"])
 def test_a_mixed_cohort_is_the_reference(space, weight):
