@@ -36,8 +36,15 @@ def parallel(tracking_uri):
     client.activate_stack(before)
 
 
-def parallel_config() -> dict:
+def own_config() -> dict:
+    """Under a name of its own in the registry that all tests share; nothing cached."""
     content = small_config() | {"enable_cache": False}
+    content["parameters"]["registry"] = {"prefix": "parallel"}
+    return content
+
+
+def parallel_config() -> dict:
+    content = own_config()
     content["parameters"]["resources"] = {"pretraining": PEERS, "finetuning": PEERS}
     return content
 
@@ -48,7 +55,7 @@ def test_peers_overlap_and_give_the_same_bits(parallel, data, tmp_path):
     here, there = tmp_path / "here", tmp_path / "there"
     here.mkdir()
     there.mkdir()
-    alone = run_command(small_config() | {"enable_cache": False}, here, data)
+    alone = run_command(own_config(), here, data)
     assert alone.code == 0, alone.output
     together = run_command(parallel_config(), there, data)
     assert together.code == 0, together.output
