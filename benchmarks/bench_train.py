@@ -51,7 +51,10 @@ FUXICTR_FIBINET_MB = 22_000
 
 @dataclass(frozen=True)
 class Load:
-    """How much of the rows a model trains, and in which slices."""
+    """How much of the rows a model trains, and in which slices.
+
+    A slice is the table's window of steps, so that each pays for all it owes (training/table.py).
+    """
 
     batches: int
     slice: int
@@ -59,9 +62,9 @@ class Load:
 
 
 LOADS = {
-    "deepfm": Load(100, 10, FIELDS * DIM),
-    "dcn": Load(100, 10, FIELDS * DIM),
-    "pnn": Load(80, 10, FIELDS * DIM + PAIRS),
+    "deepfm": Load(112, 16, FIELDS * DIM),
+    "dcn": Load(112, 16, FIELDS * DIM),
+    "pnn": Load(96, 16, FIELDS * DIM + PAIRS),
     "fibinet": Load(20, 2, 2 * PAIRS * DIM),
 }
 
@@ -114,16 +117,18 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("--models", default=",".join(LOADS))
     arguments.add_argument("--peers-python", default=sys.executable)
-    arguments.add_argument("--openmp", choices=("passive", "active"), default="passive")
+    arguments.add_argument("--openmp", choices=("default", "passive", "active"), default="default")
     given = arguments.parse_args()
     environment = os.environ | {
         "OMP_NUM_THREADS": str(THREADS),
-        "OMP_WAIT_POLICY": given.openmp,
         "MALLOC_MMAP_MAX_": "0",  # what keep_pages() of the project does for itself
         "MALLOC_TRIM_THRESHOLD_": str(1 << 30),
         "PYTHONPATH": str(HERE.parent),
     }
-    if os.environ.get("OMP_WAIT_POLICY") != given.openmp:
+    environment.pop("OMP_WAIT_POLICY", None)
+    if given.openmp != "default":
+        environment["OMP_WAIT_POLICY"] = given.openmp
+    if os.environ.get("OMP_WAIT_POLICY") != environment.get("OMP_WAIT_POLICY"):
         # OpenMP reads it when torch is imported, and the floor is measured in this process.
         os.execve(sys.executable, [sys.executable, *sys.argv], environment)
     torch.set_num_threads(THREADS)
@@ -256,7 +261,7 @@ def processor_ratio(one: Contestant, other: Contestant) -> float:
 
 def mutual(folder: Path, environment: dict[str, str]) -> dict[str, Any]:
     """A mutual step of N DeepFM beside N steps of one."""
-    load = Load(60, 5, FIELDS * DIM)
+    load = Load(96, 16, FIELDS * DIM)
     make = {"folder": folder, "model": "deepfm", "load": load, "python": sys.executable}
     make |= {"environment": environment, "script": "train_ours.py", "precision": "auto"}
     one, cohort = (start(name=str(n), peers=n, **make) for n in (1, MUTUAL_PEERS))

@@ -64,7 +64,7 @@ def pretrain(
         batches = shuffled_batches(train, optimizer_config.batch_rows, order, state.step, device)
         for ids_BF, label_B in batches:
             lr = learning_rate(config.lr, state.epoch + state.step / steps)
-            state.total_KN += step(lr, ids_BF, label_B) * len(label_B)
+            state.total_KN += step(lr, step.look(ids_BF), label_B) * len(label_B)
             progress.report(len(label_B))
             state.step_done()
         lr = learning_rate(config.lr, state.epoch + (steps - 1) / steps)
@@ -128,7 +128,7 @@ def finetune(
         )
         for ids_BF, label_B in batches:
             lr = learning_rate(config.lr, state.step / steps)
-            state.total_KN += step(lr, ids_BF, label_B) * len(label_B)
+            state.total_KN += step(lr, step.look(ids_BF), label_B) * len(label_B)
             progress.report(len(label_B))
             state.step_done()
         lr = learning_rate(config.lr, (steps - 1) / steps)

@@ -36,11 +36,11 @@ class Step:
     ) -> None:
         self._peers, self._optimizers, self._loss = peers, optimizers, loss
         self._dtype, self._random = dtype, random
-        self._kind = Places if optimizers[0].static_shapes else Touched
+        self.look = Places if optimizers[0].static_shapes else Touched
+        """What to make of a batch's ids, once for all peers; needs nothing of the step before."""
 
-    def __call__(self, lr: float | Tensor, ids_BF: Tensor, label_B: Tensor) -> Tensor:
+    def __call__(self, lr: float | Tensor, touched: Touched | Places, label_B: Tensor) -> Tensor:
         """Update everyone simultaneously; returns the loss's values [K, N], means over the rows."""
-        touched = self._kind(ids_BF)
         rows_NBFE = [optimizer.gather(touched) for optimizer in self._optimizers]
         logits = []
         for n, (model, rows_BFE) in enumerate(zip(self._peers, rows_NBFE, strict=True)):
@@ -61,19 +61,20 @@ class RecordedStep:
     """
 
     def __init__(self, step: Step) -> None:
-        self._eager = step
+        self._eager, self.look = step, step.look
         self._seen = 0
         self._graph: torch.cuda.CUDAGraph | None = None
         self._inputs: tuple[Tensor, Tensor, Tensor] | None = None
         self._values_KN: Tensor | None = None
 
-    def __call__(self, lr: float, ids_BF: Tensor, label_B: Tensor) -> Tensor:
+    def __call__(self, lr: float, touched: Places, label_B: Tensor) -> Tensor:
+        ids_BF = touched.ids_BF
         self._seen += 1
         if self._seen == 1:
             rate = torch.tensor(lr, device=ids_BF.device)
             self._inputs = rate, ids_BF.clone(), label_B.clone()
         if self._inputs is None or ids_BF.shape != self._inputs[1].shape:
-            return self._eager(lr, ids_BF, label_B)
+            return self._eager(lr, touched, label_B)
         self._inputs[0].fill_(lr)
         self._inputs[1].copy_(ids_BF)
         self._inputs[2].copy_(label_B)
@@ -85,7 +86,7 @@ class RecordedStep:
             except RuntimeError as error:
                 logger.warning("training runs without a CUDA graph: %s", error)
                 self._inputs = None
-                return self._eager(lr, ids_BF, label_B)
+                return self._eager(lr, touched, label_B)
         self._graph.replay()
         return self._values_KN
 
@@ -94,15 +95,19 @@ class RecordedStep:
         stream = torch.cuda.Stream()
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):
-            values_KN = self._eager(*self._inputs)
+            values_KN = self._on_inputs()
         torch.cuda.current_stream().wait_stream(stream)
         return values_KN
+
+    def _on_inputs(self) -> Tensor:
+        lr, ids_BF, label_B = self._inputs
+        return self._eager(lr, self.look(ids_BF), label_B)
 
     def _record(self) -> None:
         """Recording runs nothing: the step is taken by the replay that follows."""
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph):
-            self._values_KN = self._eager(*self._inputs)
+            self._values_KN = self._on_inputs()
         self._graph = graph
 
 
@@ -118,7 +123,7 @@ def fastest(step: Step, peers: Sequence[ClickModel]) -> Step | RecordedStep:
 
 
 def _why_not_recorded(step: Step, peers: Sequence[ClickModel]) -> str:
-    if step._kind is not Places:
+    if step.look is not Places:
         return "l2_scope touched has shapes that depend on the batch"
     if any(m.p for model in peers for m in model.modules() if isinstance(m, torch.nn.Dropout)):
         return "dropout draws from a stream of its own per peer"

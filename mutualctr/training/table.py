@@ -26,8 +26,8 @@ WINDOW = 16
 """Steps that a row may owe."""
 LANES = 16
 """Lines of this many rows are whole vectors: torch's kernel rounds the rest of a line otherwise."""
-CHUNK = 1 << 19
-"""Numbers that step together while they lie in the cache: 8 MB with moments and gradient."""
+CHUNK = 1 << 20
+"""Numbers that step together while they lie in the cache: 16 MB with moments and gradient."""
 
 
 class Touched:

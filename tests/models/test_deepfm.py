@@ -4,7 +4,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.deepfm import DeepFM, second_order
+from models.deepfm import DeepFM, _ZAndWide
 
 
 def test_logit_by_hand():
@@ -28,12 +28,20 @@ def test_logit_by_hand():
 
 @settings(max_examples=30, deadline=None, derandomize=True)
 @given(fields=st.integers(1, 6), dim=st.integers(1, 5), seed=st.integers(0, 999))
-def test_second_order_equals_the_loop_over_pairs(fields, dim, seed):
-    emb_BFD = torch.randn(
-        3, fields, dim, dtype=torch.float64, generator=torch.Generator().manual_seed(seed)
-    )
-    naive_B = torch.zeros(3, dtype=torch.float64)
+def test_z_and_wide_equal_the_loop_over_pairs_forward_and_backward(fields, dim, seed):
+    generator = torch.Generator().manual_seed(seed)
+    rows_BFE = torch.randn(3, fields, dim + 1, dtype=torch.float64, generator=generator)
+    rows_BFE.requires_grad_()
+    emb_BFD = rows_BFE[:, :, :dim]
+    naive_B = rows_BFE[:, :, dim].sum(dim=1)
     for i in range(fields):
         for j in range(i + 1, fields):
-            naive_B += (emb_BFD[:, i] * emb_BFD[:, j]).sum(dim=1)
-    torch.testing.assert_close(second_order(emb_BFD), naive_B)
+            naive_B = naive_B + (emb_BFD[:, i] * emb_BFD[:, j]).sum(dim=1)
+    z_BX, wide_B = _ZAndWide.apply(rows_BFE)
+    torch.testing.assert_close(z_BX, emb_BFD.flatten(1))
+    torch.testing.assert_close(wide_B, naive_B)
+    grads = torch.randn_like(z_BX), torch.randn_like(wide_B)
+    torch.testing.assert_close(
+        torch.autograd.grad((z_BX, wide_B), rows_BFE, grads),
+        torch.autograd.grad((emb_BFD.flatten(1), naive_B), rows_BFE, grads),
+    )

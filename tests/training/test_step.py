@@ -77,9 +77,9 @@ def test_what_cannot_be_recorded_says_why(caplog, monkeypatch):
 
     ours = object.__new__(step.Step)
     with caplog.at_level(logging.INFO):
-        ours._kind = Touched
+        ours.look = Touched
         assert fastest(ours, [OnCuda]) is ours
-        ours._kind = Places
+        ours.look = Places
         assert fastest(ours, [OnCuda]) is ours
     assert "shapes that depend on the batch" in caplog.text
     assert "dropout draws from a stream of its own" in caplog.text
@@ -90,18 +90,20 @@ def test_what_cannot_be_recorded_says_why(caplog, monkeypatch):
 def test_a_failed_recording_runs_eagerly_and_says_why(caplog, monkeypatch):
     taken = []
 
-    def eager(lr, ids_BF, label_B):
+    def eager(lr, touched, label_B):
         taken.append(float(lr))
         return torch.zeros(1, 1)
 
+    eager.look = Places
+
     recorded = RecordedStep(eager)
-    monkeypatch.setattr(recorded, "_beside", lambda: eager(*recorded._inputs))
+    monkeypatch.setattr(recorded, "_beside", recorded._on_inputs)
 
     def fails():
         raise RuntimeError("operation not permitted when stream is capturing")
 
     monkeypatch.setattr(recorded, "_record", fails)
-    batch = torch.zeros(4, 2, dtype=torch.int32), torch.zeros(4)
+    batch = Places(torch.zeros(4, 2, dtype=torch.int32)), torch.zeros(4)
     with caplog.at_level(logging.WARNING):
         for lr in (1.0, 2.0, 3.0, 4.0, 5.0):
             recorded(lr, *batch)
