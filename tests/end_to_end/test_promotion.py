@@ -34,7 +34,7 @@ def gate_config(**promotion):
 @pytest.fixture(scope="module")
 def data(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("data")
-    generate_criteo(folder / "clicks.tsv", rows=6000, seed=3)
+    generate_criteo(folder / "clicks.tsv", rows=6000, seed=7)
     lines = (folder / "clicks.tsv").read_text().splitlines(keepends=True)[:2500]
     (folder / "today.tsv").write_text("".join(lines))
     (folder / "unlabelled.tsv").write_text("".join(line.partition("\t")[2] for line in lines))
