@@ -27,7 +27,7 @@ def test_every_file_is_a_complete_configuration():
     for path in FILES:
         record = RECORDS.get(path.parent.relative_to(ROOT).as_posix(), RunConfig)
         assert isinstance(check_config(path, record), record), path
-    assert len(FILES) == 15
+    assert len(FILES) == 18
 
 
 def test_a_file_of_one_pipeline_is_refused_by_the_other():
