@@ -174,6 +174,18 @@ class PretrainConfig(Closed):
     """Learning rate at t = 0; falls as 10^(−t/3), t in epochs."""
 
 
+class StartedPretrainConfig(PretrainConfig):
+    """Pretraining, and the weights it begins with."""
+
+    start: Literal["fresh", "champion"]
+    """`champion`: those of the same peer in the cohort that the serving version comes from."""
+
+    @property
+    def training(self) -> PretrainConfig:
+        """What remains to be said once the weights are known."""
+        return PretrainConfig(epochs=self.epochs, lr=self.lr)
+
+
 class FinetuneConfig(Closed):
     """The one mutual epoch; the control arm is the same epoch with weight 0."""
 
@@ -298,7 +310,7 @@ class RunConfig(Closed):
     groups: int = Field(ge=1)
     """How often the cohort is repeated, from pretraining on, with other seeds."""
     optimizer: OptimizerConfig
-    pretraining: PretrainConfig
+    pretraining: StartedPretrainConfig
     finetuning: FinetuneConfig
     snapshots: SnapshotConfig
     registry: RegistryConfig
@@ -317,6 +329,17 @@ class RunConfig(Closed):
                     "the same model twice; give each its own seed."
                 )
             seen.add(key)
+        return self
+
+    @model_validator(mode="after")
+    def _champion_has_not_seen_the_test_rows(self) -> "RunConfig":
+        kept_apart = self.split_rows.by in ("time", "files") or self.split_rows.id is not None
+        if self.pretraining.start == "champion" and not kept_apart:
+            raise ValueError(
+                f"`pretraining.start: champion` under `split_rows.by: {self.split_rows.by}` starts "
+                "from a model that has trained on rows of this run's test; split by time, or by "
+                "hash of an `id`."
+            )
         return self
 
 

@@ -9,6 +9,7 @@ from mutualctr.data.prepare import reference_fingerprint, source_fingerprint
 from stack.outcome import present_finetune
 from stack.pipeline import DEFAULT_CONFIG, ConfiguredPipeline
 from stack.resources import step_options
+from stack.starts import starts_of
 from steps.control_finetune import control_finetune
 from steps.encode import encode
 from steps.evaluate import evaluate
@@ -44,14 +45,16 @@ def wire(
     finetune_there = step_options(where and where.finetuning)
     contract = load_contract(config.data.contract)
     cohorts = groups_of(config)
+    everyone = [peer for cohort in cohorts for peer in cohort]
+    source = source_fingerprint(config.data)
 
-    events = ingest(config.data, contract, source_fingerprint(config.data))
+    events = ingest(config.data, contract, source)
     validation = validate(events, contract, config.data, reference_fingerprint(config.data))
     parts = split(events, validation, contract, config.split_rows)
     blocks = encode(events, parts, contract, config.data.feature_set, config.features)
 
     pretrained = []
-    for peer in (peer for cohort in cohorts for peer in cohort):
+    for peer, start in zip(everyone, starts_of(config, everyone, source), strict=True):
         name = f"pretrain_{peer.name.replace('-', '_')}"
         pretrained.append(
             pretrain_there(
@@ -59,8 +62,9 @@ def wire(
                 peer.spec,
                 config.network,
                 config.optimizer,
-                config.pretraining,
+                config.pretraining.training,
                 config.snapshots,
+                start,
                 id=name,
             )
         )
@@ -82,7 +86,6 @@ def wire(
                     after=[f"mutual_finetune{suffix}"] if arm == "control" else None,
                 )
             )
-    everyone = [peer for cohort in cohorts for peer in cohort]
     judged = (pretrained, arms["control"], arms["mutual"], everyone)
     report = evaluate(events, parts, blocks, *judged, contract, config)
     versions = register(report, validation, blocks, *judged, config)

@@ -75,10 +75,10 @@ class TuneConfig(RunConfig):
                 "features",
                 "network",
                 "optimizer",
-                "pretraining",
                 "groups",
             )
         }
+        shared["pretraining"] = self.pretraining.training  # a search starts fresh
         arms = tuple(ArmConfig(name=kind, kind=kind) for kind in ("control", "mutual"))
         cohort = CohortConfig(name="cohort", peers=self.peers, finetuning=self.finetuning)
         return StudyConfig(**shared, workers=1, arms=arms, cohorts=(cohort,), hypotheses=())
