@@ -1,6 +1,6 @@
 """Nights of one schedule, lived through with the real commands under a clock of our own.
 
-    python tests/end_to_end/month.py        30 nights in a new store, a table of them (`make month`)
+    python tests/end_to_end/month.py LOG        30 nights in a new store, a table of them in LOG
 
 Clicks arrive as daily files whose law turns slowly. A night is what `mutualctr scheduler --once`
 does at its hour: the command itself, called in this process with another clock; the runs it fires
@@ -48,41 +48,35 @@ HOUR, MINUTE = 2, 30
 """02:30 does not exist in the night the clocks go forward."""
 
 Brings = Literal["clicks", "nothing", "broken", "opposite"]
-Happens = Literal["", "killed in training", "killed after promotion", "rolled back", "mended"]
+Happens = Literal["", "machine off", "killed in training", "killed after promotion", "rolled back"]
 
 
 @dataclass(frozen=True)
 class Day:
-    """What a day brings, what happens, and what must have become of it by the next morning."""
+    """What a day brings, what happens, and what must have become of it by the next morning.
+
+    The day after a broken file brings that file anew, in order.
+    """
 
     brings: Brings
-    outcome: Literal["promoted", "kept", "silent", "failed"]
+    outcome: Literal["promoted", "kept", "silent", "failed", "none"]
     happens: Happens = ""
 
 
 CLICKS = Day("clicks", "promoted")
 NOTHING = Day("nothing", "silent")
 BROKEN = Day("broken", "failed")
-MENDED = Day("clicks", "promoted", "mended")
-WEEK = [
-    CLICKS,
-    CLICKS,
-    BROKEN,
-    Day("clicks", "promoted", "mended"),
-    NOTHING,
-    Day("clicks", "promoted", "killed in training"),
-    Day("opposite", "kept", "rolled back"),
-    Day("clicks", "kept"),
-]
-"""All that can happen, in eight days."""
+KILLED = Day("clicks", "promoted", "killed in training")
+UNSEEN = Day("opposite", "none", "machine off")
+WEEK = [CLICKS, BROKEN, KILLED, NOTHING, UNSEEN, Day("clicks", "kept", "rolled back")]
+"""What can happen, in as few runs as it takes; the last reads two days at once and is worse."""
 MONTH = [
     *[CLICKS] * 4,
     NOTHING,
     CLICKS,
     BROKEN,
-    MENDED,
-    *[CLICKS] * 2,
-    Day("clicks", "promoted", "killed in training"),
+    *[CLICKS] * 3,
+    KILLED,
     CLICKS,
     Day("clicks", "promoted", "rolled back"),
     *[CLICKS] * 2,
@@ -90,9 +84,11 @@ MONTH = [
     CLICKS,
     Day("opposite", "kept"),
     Day("clicks", "kept"),
-    *[CLICKS] * 3,
+    *[CLICKS] * 2,
     Day("clicks", "promoted", "killed after promotion"),
-    *[CLICKS] * 6,
+    *[CLICKS] * 2,
+    Day("clicks", "none", "machine off"),
+    *[CLICKS] * 4,
 ]
 
 
@@ -148,6 +144,8 @@ class Night:
     output: str
     """What the scheduler printed."""
     seconds: float
+    cpu_seconds: float
+    """Of all processes that the night needed."""
 
 
 @dataclass
@@ -166,7 +164,7 @@ class Month:
 
     def live(self, plan: Day) -> Night:
         """One day and its night. The first one also registers the schedule."""
-        began = time.monotonic()
+        began, worked = time.monotonic(), _cpu_seconds()
         number = len(self.nights) + 1
         day = self.first + timedelta(days=number - 1)
         brought = self._deliver(plan, number, day)
@@ -175,7 +173,7 @@ class Month:
             self.command("zenml", "pipeline", "run", "dml_finetune", "-c", "nightly.yaml")
         told = len(self._alerts())
         versions = sum(self._versions().values())
-        output = self._fire(plan, day)
+        output = "" if plan.happens == "machine off" else self._fire(plan, day)
         if plan.happens == "rolled back":
             output += self.command("mutualctr", "models", "rollback", NAME)
         night = Night(
@@ -190,6 +188,7 @@ class Month:
             alerts=self._alerts()[told:],
             output=output,
             seconds=time.monotonic() - began,
+            cpu_seconds=_cpu_seconds() - worked,
         )
         self.nights.append(night)
         return night
@@ -208,10 +207,9 @@ class Month:
 
     def _deliver(self, plan: Day, number: int, day: date) -> str:
         """Write the day's file; returns what came, in a word."""
-        path = self.folder / "daily" / f"{day}.tsv"
-        if plan.happens == "mended":
-            yesterday = day - timedelta(days=1)
-            self._generate(self.folder / "daily" / f"{yesterday}.tsv", number - 1, 0.0)
+        path = self._file(day)
+        if self.nights and self.nights[-1].plan.brings == "broken":
+            self._generate(self._file(self.nights[-1].day), number - 1, 0.0)
         if plan.brings != "nothing":
             self._generate(path, number, math.pi if plan.brings == "opposite" else 0.0)
         if plan.brings == "broken":
@@ -219,6 +217,9 @@ class Month:
             lines[7] = "2" + lines[7][1:]  # a label that is neither 0 nor 1
             path.write_text("".join(lines))
         return plan.brings
+
+    def _file(self, day: date) -> Path:
+        return self.folder / "daily" / f"{day}.tsv"
 
     def _generate(self, path: Path, number: int, turned: float) -> None:
         generate_criteo(path, ROWS, SEED, number, TURN * number + turned)
@@ -263,7 +264,7 @@ class Month:
 
         def kill() -> None:
             while not moment():
-                if ended.wait(0.005):
+                if ended.wait(0.02):
                     return
             os.kill(self._running(), signal.SIGKILL)
 
@@ -316,7 +317,7 @@ class Month:
 
 def check(nights: list[Night]) -> None:
     """Compare every morning with what the plan says of it."""
-    versions, champion, replaced = 0, None, {}
+    versions, runs, champion, replaced = 0, 0, None, {}
     for night in nights:
         plan, where = night.plan, f"day {night.number}: {night}"
         runs_version = plan.outcome in ("promoted", "kept")
@@ -326,9 +327,13 @@ def check(nights: list[Night]) -> None:
             replaced[versions], champion = champion, versions
         if plan.happens == "rolled back":
             champion = replaced[champion]
-        told = {"promoted": ["promotion"], "kept": ["kept"], "failed": ["failure"], "silent": []}
-        expected = told[plan.outcome] if plan.happens != "killed after promotion" else []
+        told = {"promoted": ["promotion"], "kept": ["kept"], "failed": ["failure"]}
+        expected = told.get(plan.outcome, []) if plan.happens != "killed after promotion" else []
         assert [alert["event"] for alert in night.alerts] == expected, where
+        assert night.runs - runs == {"silent": 0, "none": 0, "failed": 2}.get(
+            plan.outcome, 2 if plan.happens.startswith("killed") else 1
+        ), where
+        runs = night.runs
         assert night.champion == champion, where
         assert night.start == (began if runs_version else ""), where
         assert night.versions.get(NAME, 0) == versions, where
@@ -343,13 +348,28 @@ def line(night: Night) -> str:
     champion = f"{NAME}/{night.champion}" if night.champion else "-"
     alerts = "; ".join(f"{alert['event']}: {alert['sentence']}" for alert in night.alerts) or "-"
     return (
-        f"{night.day:%a %d} | {happened:<30} | {plan.outcome:<8} | {champion:<8} | "
+        f"{night.day:%a %d %b} | {happened:<30} | {plan.outcome:<8} | {champion:<8} | "
         f"{night.start or '-':<17} | {sum(night.versions.values()):>3} | {night.runs:>2} | "
-        f"{night.seconds:>5.1f} s | {alerts}"
+        f"{night.seconds:>4.0f} s | {night.cpu_seconds:>4.0f} s | {alerts}"
     )
 
 
-def main() -> None:
+def _cpu_seconds() -> float:
+    """Of this process and all that ended under it."""
+    used = os.times()
+    return used.user + used.system + used.children_user + used.children_system
+
+
+def _head() -> str:
+    machine = f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, nice {os.nice(0)}"
+    columns = "night | the day brought, and what happened | outcome | champion | began with"
+    return (
+        f"# make month, {datetime.now(UTC):%Y-%m-%d}, {machine}\n"
+        f"# {columns} | versions | runs | took | CPU | told\n"
+    )
+
+
+def main(log: Path) -> None:
     """All thirty nights, in a store that is gone afterwards."""
     scratch = Path(tempfile.mkdtemp(prefix="mutualctr-month-"))
     os.environ |= {
@@ -366,17 +386,17 @@ def main() -> None:
         from stack.setup import set_up_stack
 
         month = Month(scratch / "work", set_up_stack(scratch / "repository"))
-        print(
-            "night | the day brought, and what happened | outcome | champion | began with | "
-            "versions | runs | took | told"
-        )
-        for plan in MONTH:
-            print(line(month.live(plan)), flush=True)
-            check(month.nights)
-        print(f"{len(month.nights)} nights as planned.")
+        with log.open("w", encoding="utf-8", buffering=1) as file:
+            file.write(_head())
+            for plan in MONTH:
+                row = line(month.live(plan)).replace(str(scratch), "…") + "\n"
+                file.write(row)
+                print(row, end="", flush=True)
+                check(month.nights)
+            file.write(f"{len(month.nights)} nights, each as planned.\n")
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
 if __name__ == "__main__":
-    main()
+    main(Path(sys.argv[1]))
