@@ -6,7 +6,8 @@ Clicks arrive as daily files whose law turns slowly. A night is what `mutualctr 
 does at its hour: the command itself, called in this process with another clock; the runs it fires
 are `zenml pipeline run dml_finetune` in processes of their own. Nothing is replaced by a fake.
 
-A day may bring clicks, nothing, a file that breaks the contract, or clicks under the opposite law;
+A day may bring clicks, nothing, a file that breaks the contract, or twice the clicks under the
+opposite law, which is worse than nothing for whoever learns from them and is judged on other days;
 and its run may be killed with SIGKILL while it trains, or right after it moved the champion.
 """
 
@@ -42,6 +43,8 @@ NAME = "month"
 ROWS, SEED = 3000, 6
 TURN = 0.03
 """Radians a day: after a month the effects correlate with the first day's by 0.62."""
+LATER = 1000
+"""Added to a day's number: other rows of the same law."""
 ARCHITECTURES = ("deepfm", "dcn")
 ARMS = 3
 HOUR, MINUTE = 2, 30
@@ -82,7 +85,7 @@ MONTH = [
     *[CLICKS] * 2,
     *[NOTHING] * 2,
     CLICKS,
-    Day("opposite", "kept"),
+    UNSEEN,
     Day("clicks", "kept"),
     *[CLICKS] * 2,
     Day("clicks", "promoted", "killed after promotion"),
@@ -111,11 +114,12 @@ def month_config() -> dict[str, Any]:
     parameters["finetuning"] |= {"lr": 1e-3, "weight": 1.0}
     parameters["snapshots"] = {"every_steps": 10}
     parameters["registry"] = {"prefix": NAME}
-    # Six hundred test rows: bounds that ordinary days keep by far, and an opposite law does not.
+    # Six hundred test rows. The interval's lower end is above −0.04 on ordinary days and below
+    # −0.15 after the opposite law, so that no other machine's last bit turns a verdict.
     parameters["promotion"] |= {
-        "auc_at_least": 0.5,
-        "auc_gain_at_least": -0.06,
-        "logloss_rise_at_most": 0.1,
+        "auc_at_least": 0.4,
+        "auc_gain_at_least": -0.08,
+        "logloss_rise_at_most": 0.2,
         "psi_at_most": 50.0,
         "pcoc": {"low": 0.3, "high": 3.0},
         "latency": {"rows": 1, "calls": 20, "p50_ms_at_most": 1e4, "p99_ms_at_most": 1e4},
@@ -209,9 +213,14 @@ class Month:
         """Write the day's file; returns what came, in a word."""
         path = self._file(day)
         if self.nights and self.nights[-1].plan.brings == "broken":
-            self._generate(self._file(self.nights[-1].day), number - 1, 0.0)
-        if plan.brings != "nothing":
-            self._generate(path, number, math.pi if plan.brings == "opposite" else 0.0)
+            self._generate(self._file(self.nights[-1].day), number - 1)
+        if plan.brings == "opposite":
+            self._generate(path, number, math.pi)
+            law = path.read_text()
+            self._generate(path, LATER + number, math.pi)
+            path.write_text(law + path.read_text())
+        elif plan.brings != "nothing":
+            self._generate(path, number)
         if plan.brings == "broken":
             lines = path.read_text().splitlines(keepends=True)
             lines[7] = "2" + lines[7][1:]  # a label that is neither 0 nor 1
@@ -221,8 +230,8 @@ class Month:
     def _file(self, day: date) -> Path:
         return self.folder / "daily" / f"{day}.tsv"
 
-    def _generate(self, path: Path, number: int, turned: float) -> None:
-        generate_criteo(path, ROWS, SEED, number, TURN * number + turned)
+    def _generate(self, path: Path, number: int, turned: float = 0.0) -> None:
+        generate_criteo(path, ROWS, SEED, number, TURN * (number % LATER) + turned)
 
     def _fire(self, plan: Day, day: date) -> str:
         """`mutualctr scheduler --once` some minutes after the hour, and again for a retry."""
