@@ -5,6 +5,7 @@
 # make bench-serve   how long the served champion takes to answer
 # make bench-data [ROWS=n]   how fast data are prepared, beside others; with ROWS, how that scales
 # make image, image-test     the image, built and run without a daemon (docs/IMAGE.md); needs root
+# make month  thirty nights of a schedule under a clock of its own (docs/proofs/month.log)
 # make proof-remote, proof-kubeflow     the pipeline at a whole site on loopback (docs/proofs/)
 PYTHON ?= python3
 VENV := .venv
@@ -14,7 +15,7 @@ export ZENML_ANALYTICS_OPT_IN ?= false
 export GX_ANALYTICS_ENABLED ?= false
 export MLFLOW_DISABLE_TELEMETRY ?= true
 
-.PHONY: run setup test ui check lock bench-data bench-serve bench-train image image-test proof-remote proof-kubeflow costs
+.PHONY: run setup test ui check lock bench-data bench-serve bench-train image image-test proof-remote proof-kubeflow month costs
 
 run: setup
 	PATH="$(CURDIR)/$(BIN):$$PATH" zenml pipeline run dml_finetune
@@ -77,6 +78,9 @@ image:
 
 image-test:
 	set -o pipefail; deploy/image.sh test 2>&1 | tee docs/proofs/image.log
+
+month: $(VENV)/dev.done
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -u tests/end_to_end/month.py docs/proofs/month.log
 
 proof-remote: $(VENV)/dev.done
 	set -o pipefail; $(BIN)/python -u tests/cluster/proof_remote.py 2>&1 | tee docs/proofs/remote.log

@@ -17,6 +17,17 @@ class PeerSpec(Closed):
     options: dict[str, Any]
 
 
+class Start(Closed):
+    """The registered version whose weights a peer begins with; part of what decides its own."""
+
+    champion: str
+    """The serving version whose cohort it belongs to, such as ctr/12."""
+    version: str
+    """The peer's own, such as ctr-deepfm/31."""
+    key: str
+    """Its content (`registry/register.py:content_key`): numbers begin anew in another registry."""
+
+
 class Peer(Closed):
     """A spec with its place in the run."""
 

@@ -175,14 +175,16 @@ class PretrainConfig(Closed):
 
 
 class CohortPretrainConfig(PretrainConfig):
-    """The same for all peers of a run."""
+    """The same for all peers of a run: pretraining, and what its weights begin with."""
 
+    start: Literal["fresh", "champion"]
+    """`champion`: those of the same peer in the cohort that the serving version comes from."""
     together: bool
     """One step trains a whole cohort in one pass over the rows, or every peer has a step and a
     cache entry of its own. Weights do not depend on it."""
 
     def of_a_peer(self) -> PretrainConfig:
-        """What a peer's weights depend on."""
+        """What a peer's weights depend on, once the first ones are known."""
         return PretrainConfig(epochs=self.epochs, lr=self.lr)
 
 
@@ -346,6 +348,17 @@ class RunConfig(Closed):
             raise ValueError(
                 f"`resources.finetuning.ranks` is {ranks} and a cohort has {len(self.peers)} "
                 "peers: every rank needs one."
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _champion_has_not_seen_the_test_rows(self) -> "RunConfig":
+        kept_apart = self.split_rows.by in ("time", "files") or self.split_rows.id is not None
+        if self.pretraining.start == "champion" and not kept_apart:
+            raise ValueError(
+                f"`pretraining.start: champion` under `split_rows.by: {self.split_rows.by}` starts "
+                "from a model that has trained on rows of this run's test; split by time, or by "
+                "hash of an `id`."
             )
         return self
 

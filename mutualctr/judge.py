@@ -37,7 +37,7 @@ def judge(
     scored, curves = [], []
     for item in trained:
         card, model = checkpoint.load(item.folder)
-        peer = Peer(item.peer.name, card.architecture, card.seed, item.peer.group)
+        peer = Peer(item.peer.name, card.architecture, card.seed, item.peer.group, card.began)
         scored.append(Scored(peer, item.arm, predict(model, test)))
         curves += [{"peer": peer.name, "arm": item.arm, **point} for point in card.curve]
     report = build_report(

@@ -35,6 +35,9 @@ class Events(Reference):
 
     source: str
     source_sha256: str
+    fingerprint: str = ""
+    """What a run is told apart by before it reads (`prepare.source_fingerprint`); empty in records
+    that are older than it."""
     rows: int
     quarantined: int = 0
     """Rows in quarantine.parquet; 0 in records that are older than the count."""

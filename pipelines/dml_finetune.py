@@ -9,6 +9,7 @@ from mutualctr.data.prepare import reference_fingerprint, source_fingerprint
 from stack.outcome import present_finetune
 from stack.pipeline import DEFAULT_CONFIG, ConfiguredPipeline
 from stack.resources import step_options
+from stack.starts import starts_of
 from steps.control_finetune import control_finetune
 from steps.encode import encode
 from steps.evaluate import evaluate
@@ -45,8 +46,10 @@ def wire(
     finetune_there = step_options(where and where.finetuning)
     contract = load_contract(config.data.contract)
     cohorts = groups_of(config)
+    everyone = [peer for cohort in cohorts for peer in cohort]
+    source = source_fingerprint(config.data)
 
-    events = ingest(config.data, contract, source_fingerprint(config.data))
+    events = ingest(config.data, contract, source)
     validation = validate(events, contract, config.data, reference_fingerprint(config.data))
     parts = split(events, validation, contract, config.split_rows)
     blocks = encode(events, parts, contract, config.data.feature_set, config.features)
@@ -58,19 +61,22 @@ def wire(
         config.snapshots,
     )
     suffixes = [f"_g{group}" if config.groups > 1 else "" for group in range(config.groups)]
+    starts = iter(starts_of(config, everyone, source))
     pretrained_of: list[list[Any]] = []
     for cohort, suffix in zip(cohorts, suffixes, strict=True):
+        begun = [(peer, next(starts)) for peer in cohort]
         if config.pretraining.together:
             one_pass = pretrain_together.with_options(**pretrain_there)
-            specs = [peer.spec for peer in cohort]
-            pretrained_of.append([one_pass(blocks, specs, *how, id=f"pretrain_together{suffix}")])
+            specs, firsts = [peer.spec for peer, _ in begun], [start for _, start in begun]
+            pretrained_of.append(
+                [one_pass(blocks, specs, *how, firsts, id=f"pretrain_together{suffix}")]
+            )
             continue
         alone = pretrain.with_options(**pretrain_there)
-        names = [f"pretrain_{peer.name.replace('-', '_')}" for peer in cohort]
         pretrained_of.append(
             [
-                alone(blocks, peer.spec, *how, id=name)
-                for peer, name in zip(cohort, names, strict=True)
+                alone(blocks, peer.spec, *how, start, id=f"pretrain_{peer.name.replace('-', '_')}")
+                for peer, start in begun
             ]
         )
     arms: dict[str, list[Any]] = {"mutual": [], "control": []}
@@ -88,7 +94,6 @@ def wire(
                     after=[f"mutual_finetune{suffix}"] if arm == "control" else None,
                 )
             )
-    everyone = [peer for cohort in cohorts for peer in cohort]
     pretrained = [models for group in pretrained_of for models in group]
     judged = (pretrained, arms["control"], arms["mutual"], everyone)
     report = evaluate(events, parts, blocks, *judged, contract, config)

@@ -21,22 +21,24 @@ TICK_SECONDS = 2.0
 @click.pass_context
 def scheduler(context: click.Context, once: bool) -> None:
     """Fire the schedules of the local stack until it is told to end."""
+    # Whoever calls `main(…, obj=clock)` lives through another time; a command line has no `obj`.
+    clock = context.obj or _wall_clock
     if context.invoked_subcommand is not None:
         return
     from stack.process import alive, identity
-    from stack.scheduling.launch import launch
+    from stack.scheduling.launch import launch, tell_given_up
     from stack.scheduling.scheduler import Scheduler
     from stack.scheduling.store import active_jobs, open_state
 
     _log_to_terminal()
-    asked = _Asked()
-    with open_state() as state:
+    with open_state() as state, _Asked() as asked:
         at_work = Scheduler(
             state,
             jobs=active_jobs,
             launch=launch,
+            tell=tell_given_up,
             alive=alive,
-            clock=lambda: datetime.now(UTC),
+            clock=clock,
             identity=identity(),
         )
         if once:
@@ -87,14 +89,25 @@ def run(name: str) -> None:
     raise SystemExit(subprocess.call(command, cwd=working_directory))
 
 
+def _wall_clock() -> datetime:
+    return datetime.now(UTC)
+
+
 class _Asked:
-    """SIGINT or SIGTERM came."""
+    """SIGINT or SIGTERM came while the block ran."""
 
     def __init__(self) -> None:
         self.event = threading.Event()
         self.name = ""
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._note)
+
+    def __enter__(self) -> "_Asked":
+        numbers = (signal.SIGINT, signal.SIGTERM)
+        self._before = {number: signal.signal(number, self._note) for number in numbers}
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         self.name = signal.Signals(number).name

@@ -22,7 +22,7 @@ from mutualctr.alerts.config import Alert
 from mutualctr.closed import Closed, Record, nearest, parse, read_yaml
 from mutualctr.config import RunConfig
 from mutualctr.data.contract import load_contract
-from mutualctr.errors import ConfigError, StackError, UserError
+from mutualctr.errors import ConfigError, UserError
 from stack.check import check_can_schedule, check_stack
 from stack.freshness import PARTITIONS, record, selection_for
 from stack.interrupt import Interrupted, end_interrupted, interruptible
@@ -30,7 +30,13 @@ from stack.process import PROCESS, here
 from stack.quiet import quiet_logs
 from stack.scheduling.policy import check_schedule
 from stack.scheduling.store import ORIGIN, origin_of
-from stack.telling import check_alerts, tell_failure, tell_outcome
+from stack.telling import (
+    check_alerts,
+    first_line,
+    tell_failure,
+    tell_outcome,
+    told_by_scheduler,
+)
 from stack.why_failed import last_failed_run, why_failed
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -106,7 +112,8 @@ class ConfiguredPipeline(Pipeline):
             end_interrupted(interrupted)
         except Exception as error:
             reason = None if isinstance(error, UserError) else _reason(started)
-            tell_failure(self.alerts, self.name, StackError(reason) if reason else error)
+            if not told_by_scheduler():
+                tell_failure(self.alerts, self.name, reason or first_line(error))
             if isinstance(error, UserError) or reason:
                 raise click.ClickException(reason or str(error)) from None
             raise

@@ -15,6 +15,9 @@ from mutualctr.closed import nearest
 from mutualctr.errors import ConfigError
 
 KEY = "alerts"
+SCHEDULED = "MUTUALCTR_SCHEDULED"
+"""Set in the environment of runs that the scheduler starts: it tells of a failure itself, once all
+attempts are done, and also where the run was killed."""
 DECISIONS: dict[str, Event] = {"promoted": "promotion", "kept": "kept"}
 """The gate's decision as an event; any other (the champion itself ran again) is no news."""
 
@@ -28,10 +31,19 @@ def check_alerts(content: dict[str, Any], where: str) -> list[Alert]:
     return parse_alerts(extra.get(KEY), f"{where}: extra.{KEY}")
 
 
-def tell_failure(alerts: list[Alert], pipeline: str, error: BaseException) -> None:
-    """One message: the run failed, and the first line of why."""
+def told_by_scheduler() -> bool:
+    """Is it the scheduler that tells of this run's failure?"""
+    return SCHEDULED in os.environ
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of what an error says."""
     lines = str(error).strip().splitlines()
-    sentence = lines[0] if lines else type(error).__name__
+    return lines[0] if lines else type(error).__name__
+
+
+def tell_failure(alerts: list[Alert], pipeline: str, sentence: str) -> None:
+    """One message: the run failed, and why."""
     tell(alerts, [_message("failure", pipeline, None, sentence)], secret_value)
 
 

@@ -1,18 +1,20 @@
-"""A cohort's peers in one pass over the rows, each from its seed as if alone."""
+"""A cohort's peers in one pass over the rows, each as if alone."""
 
+from contextlib import ExitStack
 from typing import Annotated
 
 from zenml import step
 
-from mutualctr.cohort import PeerSpec
+from mutualctr.cohort import PeerSpec, Start
 from mutualctr.config import NetworkConfig, OptimizerConfig, PretrainConfig, SnapshotConfig
 from mutualctr.reference import Blocks, Models
+from mutualctr.registry.start import fetched
 from mutualctr.registry.watch import watched
 from mutualctr.training.arms import pretrain_peers
 from stack.code import TRAINING, training_code
 from stack.materializer import ReferenceMaterializer
 from stack.scratch import scratch, snapshots
-from stack.tracker import current_tracker
+from stack.tracker import current_tracker, registry_client
 
 
 @step(experiment_tracker=True, cache_policy=TRAINING, output_materializers=ReferenceMaterializer)
@@ -23,6 +25,7 @@ def pretrain_together(
     optimizer: OptimizerConfig,
     config: PretrainConfig,
     snapshot: SnapshotConfig,
+    starts: list[Start | None],
 ) -> Annotated[Models, "pretrained"]:
     """Every peer's best dev epoch, the same bits as `pretrain` gives, and one run for each.
 
@@ -32,12 +35,17 @@ def pretrain_together(
     rows = len(specs) * config.epochs * blocks.train_rows
     shared = {"network": network, "optimizer": optimizer, "pretrain": config}
     params = [{"peer": spec} | shared for spec in specs]
-    decides = [(training_code(), blocks.digest, s, network, optimizer, config) for s in specs]
+    decides = [
+        (training_code(), blocks.digest, spec, network, optimizer, config, start)
+        for spec, start in zip(specs, starts, strict=True)
+    ]
     kept = [snapshots(*parts, every_steps=snapshot.every_steps) for parts in decides]
     title = f"pretrain {len(specs)} peers together"
     with (
         scratch() as folder,
         watched(current_tracker(), names, params, title, rows) as (progress, run_ids),
+        ExitStack() as stack,
     ):
-        pretrain_peers(blocks, specs, network, optimizer, config, progress, folder, kept)
+        earlier = [stack.enter_context(fetched(registry_client(), start)) for start in starts]
+        pretrain_peers(blocks, specs, network, optimizer, config, progress, folder, kept, earlier)
         return Models.of(folder, run_ids=run_ids)

@@ -99,6 +99,10 @@ SLIPS = {
         lambda c: c["parameters"]["pretraining"].update(lr=-1),
         "`pretraining.lr` is -1: input should be greater than 0",
     ),
+    "a start from a champion that knows the test rows": (
+        lambda c: c["parameters"]["pretraining"].update(start="champion"),
+        "`pretraining.start: champion` under `split_rows.by: random` starts from a model that has",
+    ),
     "an unknown space": (
         lambda c: c["parameters"]["finetuning"].update(space="probability"),
         "`finetuning.space` is 'probability': input should be 'prob', 'logit' or 'soft_bce'",

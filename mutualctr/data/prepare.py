@@ -32,8 +32,8 @@ def source_fingerprint(data: DataConfig) -> str:
 
     Generated clicks are told apart by their configuration.
     """
-    if data.source is None:
-        return "generated"
+    if data.generated is not None:
+        return f"generated {data.generated}"
     return find_source(data.source, load_contract(data.contract), data.window).fingerprint()
 
 
@@ -65,6 +65,7 @@ def ingest_source(
         folder,
         source=title,
         source_sha256=info.sha256,
+        fingerprint=expected,
         rows=info.rows,
         quarantined=info.malformed,
     )

@@ -6,10 +6,13 @@
 Both sums have unit variance before they are mixed. Factors belong to the fields of few tokens,
 so that a model with interactions can learn them from a hundred thousand rows. A number acts
 through the logarithm of its value; a missing value has an effect and a factor of its own.
+
+The law may turn with time: effects at an angle t are cos t · e + sin t · e′ of two independent
+draws, so that their spread stays and their correlation with those at the angle u is cos(t − u).
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -85,6 +88,22 @@ class _World:
     missing_effect_I: np.ndarray
     categories: tuple[_Category, ...]
 
+    def turned(self, angle: float, other: "_World") -> "_World":
+        """Effects on the way to those of `other`; tokens and factors stay."""
+
+        def mixed(effects: np.ndarray, others: np.ndarray) -> np.ndarray:
+            return np.cos(angle) * effects + np.sin(angle) * others
+
+        categories = tuple(
+            replace(own, effect_V=mixed(own.effect_V, theirs.effect_V))
+            for own, theirs in zip(self.categories, other.categories, strict=True)
+        )
+        return _World(
+            mixed(self.slope_I, other.slope_I),
+            mixed(self.missing_effect_I, other.missing_effect_I),
+            categories,
+        )
+
     def draw(self, rows: int, draw: np.random.Generator) -> _Rows:
         number_IB = np.ma.stack([_draw_number(i, rows, draw) for i in range(len(NUMBERS))])
         rank_CB = np.stack([category.draw(rows, draw) for category in self.categories])
@@ -116,17 +135,20 @@ class _World:
         return pa.table(columns, names=[str(position) for position in range(len(columns))])
 
 
-def generate_criteo(path: Path, rows: int, seed: int) -> float:
-    """Write `rows` clicks as Criteo's raw TSV; the same rows and seed write the same bytes.
+def generate_criteo(path: Path, rows: int, seed: int, day: int = 0, angle: float = 0.0) -> float:
+    """Write `rows` clicks as Criteo's raw TSV; the same arguments write the same bytes.
 
     A label, 13 integers, 26 categories of eight hexadecimal digits; no header; missing is empty.
     Tokens are Zipf-distributed, a handful to tens of thousands a field, more with more rows.
+    Days of one seed and as many rows are other rows of one law, turned by `angle` (radians).
 
     Returns the AUC of the true probabilities on these very rows: no model can expect more.
     """
     world = _draw_world(rows, np.random.default_rng([seed, 0]))
+    if angle:
+        world = world.turned(angle, _draw_world(rows, np.random.default_rng([seed, 3])))
     logit_of = _calibrate(world.draw(CALIBRATION_ROWS, np.random.default_rng([seed, 1])))
-    draw = np.random.default_rng([seed, 2])
+    draw = np.random.default_rng([seed, 2, day])
     labels, logits = [], []
     options = pa.csv.WriteOptions(include_header=False, delimiter="\t", quoting_style="none")
     with replacing(path) as temporary, temporary.open("wb") as file:

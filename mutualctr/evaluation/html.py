@@ -13,7 +13,7 @@ from mutualctr.evaluation.figures import (
 from mutualctr.evaluation.page import PAGE
 from mutualctr.evaluation.scored import ARMS
 from mutualctr.evaluation.table import Row, table_rows
-from mutualctr.evaluation.wording import EXPLAINED, count, headline, number
+from mutualctr.evaluation.wording import EXPLAINED, beginnings, count, headline, number
 
 
 def render_html(report: dict) -> str:
@@ -55,7 +55,7 @@ def _subtitle(report: dict) -> str:
     peers = f"{len(report['peers'])} peers ({', '.join(architectures)})"
     return escape(
         f"{peers} in {groups} seed {'group' if groups == 1 else 'groups'} · "
-        f"{' / '.join(parts)} rows"
+        f"{' / '.join(parts)} rows · began {beginnings(report)}"
     )
 
 

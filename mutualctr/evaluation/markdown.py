@@ -5,7 +5,7 @@ import re
 
 from mutualctr.evaluation.scored import ARMS
 from mutualctr.evaluation.table import table_rows
-from mutualctr.evaluation.wording import EXPLAINED, count, headline, number
+from mutualctr.evaluation.wording import EXPLAINED, beginnings, count, headline, number
 
 
 def render_markdown(report: dict) -> str:
@@ -18,7 +18,8 @@ def render_markdown(report: dict) -> str:
         f"**{found.claim}**",
         f"{found.verdict} {found.ensemble}",
         found.basis,
-        f"Rows: {split}. Baseline: {escape(report['baseline']['method'])}",
+        f"Rows: {split}. Start: {escape(beginnings(report))}. "
+        f"Baseline: {escape(report['baseline']['method'])}",
         _scores(report),
         "## Calibration: pretrained → control → mutual",
         _calibration(report),

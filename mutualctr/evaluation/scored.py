@@ -20,6 +20,8 @@ class Peer:
     architecture: str
     seed: int
     group: int
+    start: str = "fresh"
+    """What its pretraining began with: its seed alone, or `champion ctr/12`."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,5 +1,6 @@
 """How numbers read, and the sentences that say what a run found."""
 
+from collections import Counter
 from dataclasses import dataclass
 
 
@@ -87,6 +88,14 @@ def headline(report: dict) -> Headline:
         f"a single mutual peer reaches {_mean_auc(after)}.",
         basis=basis,
     )
+
+
+def beginnings(report: dict) -> str:
+    """What the peers' pretraining began with: `fresh`, or `champion ctr/12 (3), fresh (1)`."""
+    counted = Counter(peer["start"] for peer in report["peers"])
+    if len(counted) == 1:
+        return next(iter(counted))
+    return ", ".join(f"{start} ({peers})" for start, peers in counted.items())
 
 
 def _moved(comparison: dict) -> str:

@@ -67,6 +67,7 @@ def version_card(
         f"train / dev / test, split {dataset['split']}",
         f"- contract: {validation.expectations} expectations held on all rows{warned}",
         f"- cohort with seeds: {escape(seeds)}",
+        f"- start: {escape(next(p['start'] for p in report['peers'] if p['name'] == peer))}",
         f"- finetuning: `{json.dumps(config['finetuning'])}`",
         "",
         "| test rows | AUC | logloss | PCOC | ECE |",

@@ -24,19 +24,25 @@ def load_served(client: MlflowClient, version: ModelVersion) -> ClickProbability
     Raises RegistryError for files in a format of another time.
     """
     name = f"{version.name}/{version.version}"
-    uri = client.get_model_version_download_uri(version.name, str(version.version))
-    folder = Path(
-        mlflow.artifacts.download_artifacts(artifact_uri=uri, tracking_uri=client.tracking_uri)
-    )
-    kept = Model.load(str(folder)).flavors["python_function"]["artifacts"]
+    files = files_of(client, version)
     served = ClickProbability()
     try:
-        served.load_context(
-            SimpleNamespace(artifacts={key: folder / entry["path"] for key, entry in kept.items()})
-        )
+        served.load_context(SimpleNamespace(artifacts=files))
     except (AssertionError, KeyError, RuntimeError, ValidationError):
         raise RegistryError(
             f"{name} was written by a mutualctr that this one cannot read; run dml_finetune again, "
             "or score through `mlflow models serve`, which runs the code that the version carries."
         ) from None
     return served
+
+
+def files_of(
+    client: MlflowClient, version: ModelVersion, folder: Path | None = None
+) -> dict[str, Path]:
+    """The version's `checkpoint` and `features`, copied into the folder where one is given."""
+    uri = client.get_model_version_download_uri(version.name, str(version.version))
+    found = mlflow.artifacts.download_artifacts(
+        artifact_uri=uri, dst_path=folder and str(folder), tracking_uri=client.tracking_uri
+    )
+    kept = Model.load(found).flavors["python_function"]["artifacts"]
+    return {key: Path(found) / entry["path"] for key, entry in kept.items()}

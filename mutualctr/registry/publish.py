@@ -48,6 +48,7 @@ def publish(
             "cohort": cohort_name(config),
             "group": item.peer.group,
             "seed": peer_card.seed,
+            "start": peer_card.began,
             "pipeline_run": pipeline_run,
             "auc": measured["auc"],
         }

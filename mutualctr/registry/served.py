@@ -20,6 +20,7 @@ from mutualctr.registry import card
 from mutualctr.registry.choice import Candidate, choose, measure
 from mutualctr.registry.once import Artifact, version_once
 from mutualctr.registry.register import content_key, log_model
+from mutualctr.registry.start import Ancestor, lineage_tag
 from mutualctr.registry.tracking import Tracker
 from mutualctr.trained import Trained
 from mutualctr.training import checkpoint
@@ -105,10 +106,12 @@ def make_served(tracker: Tracker, finished: Finished, scratch: Path) -> Served:
         "cohort": cohort_name(finished.config),
         "group": chosen.peer.group,
         "seed": chosen.peer.spec.seed,
+        "start": checkpoint.read_card(chosen.folder).began,
         "embeddings": config.embeddings,
         "auc": served_auc,
         "pipeline_run": finished.pipeline_run,
     }
+    tags |= _lineage(finished)
     return Served(
         version=_register(tracker, finished, record, folder, tags | finished.origin),
         run_id=record["run_id"],
@@ -123,6 +126,20 @@ def make_served(tracker: Tracker, finished: Finished, scratch: Path) -> Served:
         ),
         weights_bytes=(folder / checkpoint.WEIGHTS).stat().st_size,
     )
+
+
+def _lineage(finished: Finished) -> dict[str, str]:
+    """What a later run needs in order to start from this cohort."""
+    versions = {
+        record["peer"]: f"{record['model']}/{record['version']}"
+        for record in finished.registered
+        if record["arm"] == "mutual"
+    }
+    cohort = [Ancestor(spec=m.peer.spec, version=versions[m.peer.name]) for m in finished.mutual]
+    cards = [checkpoint.read_card(m.folder) for m in finished.mutual]
+    starts = [card.start or card.unfit for card in cards]
+    champion = next((start.champion for start in starts if start is not None), None)
+    return lineage_tag(finished.events.fingerprint, champion, cohort)
 
 
 def _rounded(folder: Path, embeddings: checkpoint.Precision, target: Path) -> Path:

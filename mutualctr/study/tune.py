@@ -77,7 +77,8 @@ class TuneConfig(RunConfig):
                 "optimizer",
                 "groups",
             )
-        } | {"pretraining": self.pretraining.of_a_peer()}
+        }
+        shared["pretraining"] = self.pretraining.of_a_peer()  # a search starts fresh
         arms = tuple(ArmConfig(name=kind, kind=kind) for kind in ("control", "mutual"))
         cohort = CohortConfig(name="cohort", peers=self.peers, finetuning=self.finetuning)
         return StudyConfig(**shared, workers=1, arms=arms, cohorts=(cohort,), hypotheses=())

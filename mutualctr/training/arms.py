@@ -1,19 +1,26 @@
 """From blocks to checkpoints: pretraining peers, and the finetune arms of a cohort."""
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
 import torch
 
-from mutualctr.cohort import PeerSpec
+from models.base import ClickModel
+from mutualctr.cohort import PeerSpec, Start
 from mutualctr.config import FinetuneConfig, NetworkConfig, OptimizerConfig, PretrainConfig
+from mutualctr.data import features
 from mutualctr.data.blocks import open_block
+from mutualctr.errors import ConfigError
 from mutualctr.reference import Blocks, Models
 from mutualctr.training import checkpoint, loop
 from mutualctr.training.determinism import deterministic
 from mutualctr.training.ranks import Alone
 from mutualctr.training.snapshots import Snapshots
+from mutualctr.training.warm_start import Earlier, warm_start
+
+logger = logging.getLogger(__name__)
 
 
 def pretrain_peer(
@@ -25,12 +32,18 @@ def pretrain_peer(
     progress: loop.Progress,
     folder: Path,
     snapshots: Snapshots | None = None,
+    start: tuple[Start, Earlier] | None = None,
 ) -> None:
     """Train one peer alone from its seed and write its best epoch to folder/0.
 
-    With snapshots a killed training goes on to the same bits; they are cleared when it is done.
+    With a start its weights are the first; where those do not fit this peer any more, it begins
+    from its seed after all, since a cohort that was changed must not cost a night. The card says
+    which. With snapshots a killed training goes on to the same bits; they are cleared when it is
+    done.
     """
-    pretrain_peers(blocks, [spec], network, optimizer, config, progress, folder, [snapshots])
+    pretrain_peers(
+        blocks, [spec], network, optimizer, config, progress, folder, [snapshots], [start]
+    )
 
 
 def pretrain_peers(
@@ -42,6 +55,7 @@ def pretrain_peers(
     progress: loop.Progress,
     folder: Path,
     snapshots: Sequence[Snapshots | None],
+    starts: Sequence[tuple[Start, Earlier] | None],
 ) -> None:
     """Train peers in one pass over the rows, each as if it were alone, into folder/0, folder/1, …
 
@@ -63,9 +77,11 @@ def pretrain_peers(
     ]
     with deterministic():
         models = []
-        for card in cards:
+        for n, (card, start) in enumerate(zip(cards, starts, strict=True)):
             torch.manual_seed(card.seed)
             models.append(card.build_model())
+            if start is not None:
+                cards[n] = _begin(models[-1], card, blocks, *start)
         train, dev = (open_block(blocks.folder, part) for part in ("train", "dev"))
         seeds = [spec.seed for spec in specs]
         curves = loop.pretrain_together(
@@ -76,6 +92,26 @@ def pretrain_peers(
     for kept in snapshots:
         if kept is not None:
             kept.clear()
+
+
+def _begin(
+    model: ClickModel, card: checkpoint.Checkpoint, blocks: Blocks, start: Start, earlier: Earlier
+) -> checkpoint.Checkpoint:
+    """Give the model its first weights; returns its card with whose they are."""
+    try:
+        carried = warm_start(model, card, earlier, features.load(blocks.folder / "features"))
+    except ConfigError as error:
+        logger.warning("%s does not start from %s: %s", card.architecture, start.version, error)
+        return card.model_copy(update={"unfit": start})
+    logger.info(
+        "%s starts from %s of champion %s: %d rows of the table are known, %d are new",
+        card.architecture,
+        start.version,
+        start.champion,
+        carried.known,
+        carried.fresh,
+    )
+    return card.model_copy(update={"start": start})
 
 
 def finetune_cohort(

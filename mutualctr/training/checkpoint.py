@@ -11,6 +11,7 @@ from models.compact import CompactEmbedding, Precision
 from models.registry import build
 from models.sequence import Sequence
 from mutualctr.closed import Closed
+from mutualctr.cohort import Start
 from mutualctr.config import NetworkConfig
 from mutualctr.errors import ConfigError
 from mutualctr.files import replacing
@@ -36,8 +37,19 @@ class Checkpoint(Closed):
     num_fields: int
     embeddings: Precision = "fp32"
     """How the table is kept; checkpoints from before there was a choice do not say."""
+    start: Start | None = None
+    """Whose weights pretraining began with; None where it began from its seed."""
+    unfit: Start | None = None
+    """Whose weights it was to begin with and could not."""
     curve: list[dict[str, float]]
     """One record per epoch of the phase that made these weights."""
+
+    @property
+    def began(self) -> str:
+        """`champion ctr/12`, or `fresh` and, where that was not asked for, why."""
+        if self.start is not None:
+            return f"champion {self.start.champion}"
+        return f"fresh, because {self.unfit.version} does not fit" if self.unfit else "fresh"
 
     def build_model(self) -> ClickModel:
         """A fresh model of this shape; the caller seeds torch.

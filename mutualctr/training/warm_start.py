@@ -3,7 +3,8 @@
 Dense weights are copied. A row of the table is copied by what it stands for, (field, token), and
 not by its number: numbers shift with every refit. Reserved rows (padding, missing, rare) stand for
 themselves. A token the old vocabulary did not have keeps the fresh initialisation; one that the
-new vocabulary no longer has is dropped.
+new vocabulary no longer has is dropped. The state of the optimizer does not come over: Adam's
+moments are of other rows and another rate, so it starts fresh, as it does for the mutual epoch.
 """
 
 from dataclasses import dataclass
@@ -13,13 +14,33 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import torch
+from pydantic import ValidationError
 
 from models.base import ClickModel
+from mutualctr.data import features
 from mutualctr.data.features import RESERVED, FeatureMap
-from mutualctr.errors import ConfigError
+from mutualctr.errors import ConfigError, DataError
 from mutualctr.training import checkpoint
 
 ABSENT = -1
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """A trained peer with the feature map that its rows are numbered by."""
+
+    checkpoint: Path
+    features: Path
+
+    def load(self) -> tuple[checkpoint.Checkpoint, ClickModel, FeatureMap]:
+        """Raises ConfigError for files that this code cannot read any more."""
+        try:
+            return *checkpoint.load(self.checkpoint), features.load(self.features)
+        except (DataError, ValidationError, KeyError, RuntimeError):
+            raise ConfigError(
+                "A warm start needs files that this mutualctr can read, and the earlier model is "
+                "of another version; start fresh."
+            ) from None
 
 
 @dataclass(frozen=True)
@@ -31,18 +52,14 @@ class Carried:
 
 
 def warm_start(
-    model: ClickModel,
-    card: checkpoint.Checkpoint,
-    old_folder: Path,
-    old_map: FeatureMap,
-    new_map: FeatureMap,
+    model: ClickModel, card: checkpoint.Checkpoint, earlier: Earlier, new_map: FeatureMap
 ) -> Carried:
     """Overwrite a freshly initialised `model`, described by `card`, with what an old one knows.
 
-    Raises ConfigError where the two differ in architecture, options, network or fields: then there
-    is no weight that means the same in both.
+    Raises ConfigError, and leaves the model as it is, where the two differ in architecture,
+    options, network or fields: then there is no weight that means the same in both.
     """
-    old_card, old_model = checkpoint.load(old_folder)
+    old_card, old_model, old_map = earlier.load()
     for name in ("architecture", "options", "network"):
         if getattr(old_card, name) != getattr(card, name):
             raise ConfigError(

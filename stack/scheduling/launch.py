@@ -4,8 +4,10 @@ Never the frozen snapshot: the source's fingerprint is taken when a run is compi
 one would find yesterday's cache and train on yesterday's clicks.
 """
 
+import contextlib
 import logging
 import os
+import signal
 import subprocess
 import sys
 from datetime import datetime
@@ -18,6 +20,7 @@ from mutualctr.files import replacing
 from stack.process import identity
 from stack.scheduling.scheduler import Job
 from stack.scheduling.store import ORIGIN, changed_since, home, snapshot_of
+from stack.telling import SCHEDULED, check_alerts, tell_failure
 
 KEPT_LOGS = 60
 """Output files per schedule; older ones go when a run starts."""
@@ -41,6 +44,21 @@ class PipelineProcess:
         """The file with its output."""
         return str(self._log)
 
+    def why(self) -> str:
+        """The signal that killed it, else its own last word."""
+        code = self._child.returncode
+        if code < 0:
+            return f"it was killed by {signal.Signals(-code).name}; see {self._log}"
+        return f"{last_word(self._log)} See {self._log}"
+
+
+def last_word(log: Path) -> str:
+    """The sentence that a run's output ends with: its last `Error: …`, else its last line."""
+    text = log.read_text(encoding="utf-8", errors="replace")
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    said = [line for line in lines if line.startswith("Error: ")] or lines
+    return said[-1] if said else "It said nothing."
+
 
 def launch(job: Job, due: datetime) -> PipelineProcess:
     """Start the pipeline; its output goes to a file named by the due time.
@@ -56,7 +74,7 @@ def launch(job: Job, due: datetime) -> PipelineProcess:
         child = subprocess.Popen(
             command,
             cwd=working_directory,
-            env=os.environ | {"ZENML_LOGGING_COLORS_DISABLED": "true"},
+            env=os.environ | {"ZENML_LOGGING_COLORS_DISABLED": "true", SCHEDULED: "1"},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -86,3 +104,12 @@ def firing(schedule: str, name: str) -> tuple[list[str], Path]:
     arguments = [snapshot.pipeline.name, "-c", str(config), "-s", str(snapshot.stack.id)]
     zenml = Path(sys.executable).with_name("zenml")
     return [str(zenml), "pipeline", "run", *arguments], Path(origin["working_directory"])
+
+
+def tell_given_up(job: Job, due: datetime, sentence: str) -> None:
+    """Tell whom the schedule's stored configuration names, from the folder its runs start in."""
+    snapshot = snapshot_of(job.schedule)
+    origin = snapshot.pipeline_configuration.extra[ORIGIN]
+    with contextlib.chdir(origin["working_directory"]):
+        alerts = check_alerts(origin["content"], f"schedule {job.name}")
+        tell_failure(alerts, snapshot.pipeline.name, sentence)

@@ -1,7 +1,10 @@
 """Deciding what to run now: due times, missed ones, overlap, retries.
 
-Nothing here knows ZenML, processes or the wall clock; they come in as `jobs`, `launch`, `alive`
-and `clock`, so that a test can live through a year in a second.
+Nothing here knows ZenML, processes or the wall clock; they come in as `jobs`, `launch`, `tell`,
+`alive` and `clock`, so that a test can live through a year in a second.
+
+People hear of a failure once, when a due time is given up, and from here: a run that was killed
+tells nothing, and one that another attempt saves is nobody's business.
 """
 
 import logging
@@ -48,12 +51,16 @@ class Run(Protocol):
     def where(self) -> str:
         """Where its output is."""
 
+    def why(self) -> str:
+        """A sentence on why it failed."""
+
 
 class Scheduler:
     """One pass of `tick` after the other; all memory is in `state`.
 
     `launch(job, due)` starts a run and returns it. A run that cannot start, or ends with another
-    code than 0, is a failed attempt.
+    code than 0, is a failed attempt. `tell(job, due, sentence)` is called where a due time is given
+    up.
     """
 
     def __init__(
@@ -61,6 +68,7 @@ class Scheduler:
         state: State,
         jobs: Callable[[], list[Job]],
         launch: Callable[[Job, datetime], Run],
+        tell: Callable[[Job, datetime, str], None],
         alive: Callable[[str | None], bool],
         clock: Callable[[], datetime],
         identity: str,
@@ -68,10 +76,12 @@ class Scheduler:
         self._state = state
         self._jobs = jobs
         self._launch = launch
+        self._tell = tell
         self._alive = alive
         self._clock = clock
         self._identity = identity
         self._running: dict[str, tuple[Job, datetime, Run]] = {}
+        self._untold: list[tuple[Job, datetime, str]] = []
         self.failures = 0
         """Runs that this scheduler saw fail."""
 
@@ -84,7 +94,9 @@ class Scheduler:
         """Note which runs ended, then start what is due."""
         self.collect()
         for job in self._jobs():
-            if due := self._claim(job):
+            due = self._claim(job)
+            self._tell_all()
+            if due is not None:
                 self._start(job, due)
 
     def collect(self) -> None:
@@ -102,7 +114,7 @@ class Scheduler:
                         self._state.put(memory.released())
             else:
                 logger.error("%s failed with code %d; see %s", spoken, code, run.where())
-                self._failed(job)
+                self._failed(job, run.why())
 
     def _claim(self, job: Job) -> datetime | None:
         """Decide, and write down, whether a run of `job` starts now; returns its due time."""
@@ -118,7 +130,8 @@ class Scheduler:
                     job.name,
                     job.spoken(memory.due),
                 )
-                memory = self._after_failure(job, memory, now)
+                why = "its process died without a word."
+                memory = self._after_failure(job, memory, now, why)
             memory, due = self._choose(job, memory, now)
             if due is not None:
                 memory = replace(memory, due=due, retry_at=None, scheduler=self._identity, run=None)
@@ -149,8 +162,7 @@ class Scheduler:
         if not fresh:
             return memory, None
         if memory.due is not None:
-            logger.info("%s: %s is given up, the next is due", job.name, job.spoken(memory.due))
-            memory = memory.released()
+            memory = self._given_up(job, memory, memory.failed, "the next is due.")
         first = job.timetable.next_after(memory.handled)
         if run_all:
             return replace(memory, handled=first), first
@@ -172,9 +184,9 @@ class Scheduler:
     def _start(self, job: Job, due: datetime) -> None:
         try:
             run = self._launch(job, due)
-        except Exception:  # whatever it is, the other schedules must go on
+        except Exception as error:  # whatever it is, the other schedules must go on
             logger.exception("%s: the run for %s cannot start", job.name, job.spoken(due))
-            self._failed(job)
+            self._failed(job, f"it cannot start ({error})")
             return
         with self._state.exclusively():
             if memory := self._state.get(job.schedule):
@@ -182,24 +194,30 @@ class Scheduler:
         self._running[job.schedule] = (job, due, run)
         logger.info("%s: the run for %s has started", job.name, job.spoken(due))
 
-    def _failed(self, job: Job) -> None:
+    def _failed(self, job: Job, why: str) -> None:
         self.failures += 1
         with self._state.exclusively():
             if memory := self._state.get(job.schedule):
-                self._state.put(self._after_failure(job, memory, self._clock()))
+                self._state.put(self._after_failure(job, memory, self._clock(), why))
+        self._tell_all()
 
-    def _after_failure(self, job: Job, memory: Memory, now: datetime) -> Memory:
+    def _after_failure(self, job: Job, memory: Memory, now: datetime, why: str) -> Memory:
         """The lock is free again; another attempt is noted, or the due time is given up."""
         failed = memory.failed + 1
         if failed > job.policy.retries:
-            logger.error(
-                "%s: %s is given up after %d attempt%s",
-                job.name,
-                job.spoken(memory.due),
-                failed,
-                "s" if failed > 1 else "",
-            )
-            return memory.released()
+            return self._given_up(job, memory, failed, why)
         pause = timedelta(seconds=job.policy.retry_pause(failed))
         logger.info("%s: attempt %d follows at %s", job.name, failed + 1, job.spoken(now + pause))
         return replace(memory, failed=failed, retry_at=now + pause, scheduler=None, run=None)
+
+    def _given_up(self, job: Job, memory: Memory, failed: int, why: str) -> Memory:
+        """No further attempt; people hear of it when the transaction is over."""
+        attempts = f"{failed} attempt{'s' if failed > 1 else ''}"
+        sentence = f"{job.spoken(memory.due)} is given up after {attempts}: {why}"
+        logger.error("%s: %s", job.name, sentence)
+        self._untold.append((job, memory.due, f"The run for {sentence}"))
+        return memory.released()
+
+    def _tell_all(self) -> None:
+        while self._untold:
+            self._tell(*self._untold.pop(0))

@@ -42,6 +42,9 @@ class FakeRun:
     def where(self) -> str:
         return "log"
 
+    def why(self) -> str:
+        return "Error: the disk is full."
+
 
 @dataclass
 class World:
@@ -53,6 +56,7 @@ class World:
     living: set[str] = field(default_factory=set)
     started: list[datetime] = field(default_factory=list)
     runs: list[FakeRun] = field(default_factory=list)
+    told: list[tuple[datetime, str]] = field(default_factory=list)
 
     def boot(self, name: str = "scheduler-1") -> Scheduler:
         self.living.add(name)
@@ -60,6 +64,7 @@ class World:
             State(self.path),
             jobs=lambda: [self.job],
             launch=self.launch,
+            tell=lambda job, due, sentence: self.told.append((due, sentence)),
             alive=lambda process: process in self.living,
             clock=lambda: self.now,
             identity=name,
@@ -163,6 +168,57 @@ def test_failures_are_tried_again_ever_later_up_to_the_cap(world):
     assert scheduler.failures == 3
     world.tick(scheduler, "2026-01-03T03:00:00")
     assert len(world.started) == 4
+
+
+def test_one_night_that_fails_is_told_once_when_it_is_given_up(world):
+    scheduler = world.boot()
+    for minute in (0, 3, 6):
+        assert world.told == []
+        world.tick(scheduler, f"2026-01-02T03:0{minute}:00")
+        world.end(1)
+        world.tick(scheduler, f"2026-01-02T03:0{minute + 1}:00")
+    assert len(world.runs) == 3
+    sentence = "The run for 2026-01-02 03:00:00 UTC is given up after 3 attempts"
+    assert world.told == [(at("2026-01-02T03:00"), f"{sentence}: Error: the disk is full.")]
+
+
+def test_a_night_that_a_later_attempt_saves_is_not_told(world):
+    scheduler = world.boot()
+    world.tick(scheduler, "2026-01-02T03:00:00")
+    world.end(-9)
+    world.tick(scheduler, "2026-01-02T03:02:00")
+    world.tick(scheduler, "2026-01-02T03:04:00")
+    world.end(0)
+    world.tick(scheduler, "2026-01-02T03:06:00")
+    assert len(world.runs) == 2
+    assert world.told == []
+
+
+def test_a_run_that_dies_with_its_scheduler_is_told_too(world):
+    world.job = replace(JOB, policy=POLICY.model_copy(update={"retries": 0}))
+    world.tick(world.boot(), "2026-01-02T03:00:00")
+    world.living.clear()
+    world.tick(world.boot("scheduler-2"), "2026-01-02T03:01:00")
+    ((due, sentence),) = world.told
+    assert due == at("2026-01-02T03:00")
+    assert sentence.endswith("is given up after 1 attempt: its process died without a word.")
+
+
+def test_attempts_that_the_next_due_time_ends_are_told(world):
+    """Else a schedule whose attempts take longer than its nights would fail in silence."""
+    world.job = replace(
+        JOB,
+        policy=POLICY.model_copy(
+            update={"retry_delay_seconds": 1e6, "retry_delay_cap_seconds": 1e6}
+        ),
+    )
+    scheduler = world.boot()
+    world.tick(scheduler, "2026-01-02T03:00:00")
+    world.end(1)
+    world.tick(scheduler, "2026-01-03T03:00:00")
+    ((due, sentence),) = world.told
+    assert due == at("2026-01-02T03:00")
+    assert sentence.endswith("is given up after 1 attempt: the next is due.")
 
 
 def test_the_pause_doubles():

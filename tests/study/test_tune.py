@@ -35,7 +35,7 @@ def tune_config(**changed) -> TuneConfig:
     return TuneConfig.model_validate(
         {name: plain[name] for name in names}
         | {
-            "pretraining": plain["pretraining"] | {"together": False},
+            "pretraining": plain["pretraining"] | {"start": "fresh", "together": False},
             "peers": plain["cohorts"][0]["peers"],
             "finetuning": plain["cohorts"][0]["finetuning"],
             "registry": {"prefix": "ctr"},

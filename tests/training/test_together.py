@@ -39,7 +39,7 @@ def killer(after: int) -> Progress:
 def together(made, folder, progress=SILENT, snapshots=(None, None, None), scope="full"):
     folder.mkdir(exist_ok=True)
     config = optimizer_config(scope), pretrain_config(EPOCHS)
-    pretrain_peers(made, SPECS, NETWORK, *config, progress, folder, snapshots)
+    pretrain_peers(made, SPECS, NETWORK, *config, progress, folder, snapshots, [None] * len(SPECS))
 
 
 @pytest.fixture(scope="module")
