@@ -13,6 +13,7 @@ from zenml.enums import StackComponentType
 
 from mutualctr.config import StepResources
 from mutualctr.errors import StackError
+from stack.kubernetes_flavor import KUBERNETES
 
 GPU = "nvidia.com/gpu"
 USER = 10001
@@ -167,7 +168,10 @@ def _resource_settings(wish: StepResources) -> Settings:
 Translate = Callable[[StepResources], tuple[Settings, Settings]]
 POD = {"gpus", "cpus", "memory", "node_selector", "tolerations"}
 GRANTS: dict[tuple[str, str], tuple[set[str], set[str], Translate]] = {
-    ("step_operator", "kubernetes"): (POD | {"deadline_hours"}, set(), _kubernetes),
+    **{
+        ("step_operator", flavor): (POD | {"deadline_hours"}, set(), _kubernetes)
+        for flavor in KUBERNETES
+    },
     ("step_operator", "sagemaker"): (
         {"gpus", "machine", "deadline_hours"},
         {"machine"},

@@ -11,6 +11,8 @@ from zenml.enums import ExecutionStatus
 from zenml.models import PipelineRunResponse, StepRunResponse
 from zenml.stack import Stack
 
+from stack.kubernetes_flavor import KUBERNETES
+
 AGAIN = "Finished steps are kept: the same command goes on from there."
 
 
@@ -23,7 +25,7 @@ def why_failed(run: PipelineRunResponse) -> str | None:
     wanted = step.config.step_operator
     operators = Stack.from_model(run.stack).step_operators
     for name, operator in operators.items():
-        if operator.flavor == "kubernetes" and wanted in (True, name):
+        if operator.flavor in KUBERNETES and wanted in (True, name):
             reason = on_kubernetes(operator, step)
             return f"Step `{step.name}` failed on Kubernetes: {reason}. {AGAIN}" if reason else None
     return None

@@ -1,11 +1,13 @@
 """A Kubernetes API server small enough to read, whose jobs really run.
 
-It keeps Jobs, their Pods and CronJobs, answers what the official client asks over HTTP, and plays
-scheduler, kubelet and job controller in one: a job's container becomes a process on this machine,
-with the job's command and environment. No admission, no images, no network. What can go wrong on a
-cluster is switched on by name in `Faults`.
+It keeps Jobs, their Pods, CronJobs and Secrets, answers what the official client asks over HTTP,
+and plays scheduler, kubelet, job controller and garbage collector in one: a job's container becomes
+a process on this machine, with the job's command and environment, and none of our own credentials.
+No admission, no images, no network. What can go wrong on a cluster is switched on by name in
+`Faults`.
 """
 
+import base64
 import json
 import os
 import signal
@@ -26,7 +28,9 @@ from urllib.parse import parse_qs, urlparse
 import yaml
 
 NOW = "2026-01-01T00:00:00Z"
-COLLECTIONS = ("jobs", "pods", "cronjobs")
+COLLECTIONS = ("jobs", "pods", "cronjobs", "secrets")
+CREDENTIALS = ("ZENML_STORE_USERNAME", "ZENML_STORE_PASSWORD")
+"""Of the person at the shell; no pod has them."""
 
 
 @dataclass
@@ -40,6 +44,8 @@ class Faults:
     """The container is killed (137, OOMKilled) as soon as it runs; once per name."""
     deleted: set[str] = field(default_factory=set)
     """Someone deletes the job as soon as it runs; once per name."""
+    forbidden: set[str] = field(default_factory=set)
+    """Collections in which nothing may be made: 403."""
 
 
 class FakeCluster:
@@ -49,7 +55,7 @@ class FakeCluster:
         self.faults = Faults()
         self.objects: dict[str, dict[str, Any]] = {name: {} for name in COLLECTIONS}
         self.manifests: list[dict[str, Any]] = []
-        """Every Job and CronJob as it was posted."""
+        """Everything as it was posted."""
         self.requests: list[str] = []
         self.log = folder / "kubelet.log"
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
@@ -96,10 +102,15 @@ class FakeCluster:
         container = job["spec"]["template"]["spec"]["containers"][0]
         command = [*(container.get("command") or []), *(container.get("args") or [])]
         command[0] = sys.executable if command[0] == "python" else command[0]
-        environment = {e["name"]: e.get("value", "") for e in container.get("env") or []}
+        environment = {k: v for k, v in os.environ.items() if k not in CREDENTIALS}
+        state["state"] = {"waiting": {"reason": "CreateContainerConfigError", "message": "secret"}}
+        while (own := self._environment(container)) is None:
+            if name not in self.objects["jobs"]:
+                return
+            time.sleep(0.05)
         with self.log.open("ab") as log:
             process = subprocess.Popen(
-                command, env=os.environ | environment, stdout=log, stderr=subprocess.STDOUT
+                command, env=environment | own, stdout=log, stderr=subprocess.STDOUT
             )
         self._processes[name] = process
         pod["status"]["phase"] = "Running"
@@ -122,6 +133,31 @@ class FakeCluster:
         else:
             _fail(job, "BackoffLimitExceeded")
 
+    def _environment(self, container: dict[str, Any]) -> dict[str, str] | None:
+        """The container's own variables; None while a Secret is absent."""
+        found = {}
+        for source in container.get("envFrom") or []:
+            content = self.secret(source["secretRef"]["name"])
+            if content is None:
+                return None
+            found |= content
+        for variable in container.get("env") or []:
+            reference = (variable.get("valueFrom") or {}).get("secretKeyRef")
+            content = self.secret(reference["name"]) if reference else {}
+            if content is None:
+                return None
+            found[variable["name"]] = (
+                content[reference["key"]] if reference else variable.get("value", "")
+            )
+        return found
+
+    def secret(self, name: str) -> dict[str, str] | None:
+        """The content of a Secret, decoded."""
+        if name not in self.objects["secrets"]:
+            return None
+        data = self.objects["secrets"][name].get("data") or {}
+        return {key: base64.b64decode(value).decode() for key, value in data.items()}
+
     def delete(self, collection: str, name: str) -> bool:
         gone = self.objects[collection].pop(name, None)
         process = self._processes.get(name)
@@ -133,6 +169,13 @@ class FakeCluster:
             if pod["metadata"]["labels"].get("job-name") == name
         ]:
             del self.objects["pods"][pod]
+        uid = gone["metadata"]["uid"] if gone else ""
+        for secret in [
+            secret_name
+            for secret_name, secret in self.objects["secrets"].items()
+            if uid in [owner["uid"] for owner in secret["metadata"].get("ownerReferences") or []]
+        ]:
+            del self.objects["secrets"][secret]
         return gone is not None
 
 
@@ -184,7 +227,9 @@ class _Handler(BaseHTTPRequestHandler):
             return
         rest = parts[parts.index(collection) + 1 :]
         objects = self.cluster.objects[collection]
-        if method == "POST":
+        if method == "POST" and collection in self.cluster.faults.forbidden:
+            self._send(403, _status(403, "Forbidden"))
+        elif method == "POST":
             made = json.loads(body)
             self.cluster.manifests.append(json.loads(body))
             made["metadata"] |= {"uid": str(uuid.uuid4()), "creationTimestamp": NOW}
@@ -195,8 +240,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif not rest:
             selector = parse_qs(url.query).get("labelSelector", [""])[0]
             chosen = [item for item in objects.values() if _matches(item, selector)]
-            kind = {"jobs": "JobList", "pods": "PodList", "cronjobs": "CronJobList"}[collection]
-            self._send(200, {"kind": kind, "apiVersion": "v1", "metadata": {}, "items": chosen})
+            self._send(200, {"kind": "List", "apiVersion": "v1", "metadata": {}, "items": chosen})
         elif method == "DELETE":
             found = self.cluster.delete(collection, rest[0])
             self._send(200 if found else 404, _status(200 if found else 404, "NotFound"))
@@ -204,7 +248,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(404, _status(404, "NotFound"))
         else:
             if method == "PATCH":
-                objects[rest[0]]["metadata"].update(json.loads(body).get("metadata", {}))
+                _merge(objects[rest[0]], json.loads(body))
             self._send(200, objects[rest[0]])
 
     def _send(self, code: int, content: dict[str, Any]) -> None:
@@ -223,7 +267,7 @@ def _pod_of(job: dict[str, Any]) -> dict[str, Any]:
     return {
         "kind": "Pod",
         "apiVersion": "v1",
-        "metadata": {"name": name, "labels": labels},
+        "metadata": {"name": name, "labels": labels, "uid": str(uuid.uuid4())},
         "spec": template["spec"],
         "status": {
             "phase": "Pending",
@@ -240,6 +284,15 @@ def _pod_of(job: dict[str, Any]) -> dict[str, Any]:
 def _fail(job: dict[str, Any], reason: str) -> None:
     condition = {"type": "Failed", "status": "True", "reason": reason}
     job["status"] = {"failed": 1, "conditions": [condition]}
+
+
+def _merge(whole: dict[str, Any], change: dict[str, Any]) -> None:
+    """A merge patch, without its removals."""
+    for key, value in change.items():
+        if isinstance(value, dict) and isinstance(whole.get(key), dict):
+            _merge(whole[key], value)
+        elif value is not None:
+            whole[key] = value
 
 
 def _matches(item: dict[str, Any], selector: str) -> bool:

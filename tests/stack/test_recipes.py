@@ -14,16 +14,18 @@ from stack.resources import GRANTS
 
 ROOT = Path(__file__).resolve().parents[2]
 RECIPES = sorted((ROOT / "deploy" / "stacks").glob("*.yaml"))
-OWN = {"local_parallel", "kubeflow_fixed"}
+OWN = {"local_parallel", "kubeflow_fixed", "kubernetes_sealed"}
 SECRET = re.compile(r"\{\{[a-z0-9]+\.[a-z_]+\}\}")
 WORDS_OF_SECRETS = ("password", "secret", "token", "key")
 
 
 def own_flavor(name: str):
     from stack.kubeflow import FixedKubeflowFlavor
+    from stack.kubernetes_flavor import SealedKubernetesFlavor
     from stack.parallel_orchestrator import LocalParallelFlavor
 
-    return {"local_parallel": LocalParallelFlavor, "kubeflow_fixed": FixedKubeflowFlavor}[name]()
+    flavors = [LocalParallelFlavor(), FixedKubeflowFlavor(), SealedKubernetesFlavor()]
+    return next(flavor for flavor in flavors if flavor.name == name)
 
 
 def config_class(kind: str, name: str):
