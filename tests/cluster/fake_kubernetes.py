@@ -8,6 +8,7 @@ No admission, no images, no network. What can go wrong on a cluster is switched 
 """
 
 import base64
+import copy
 import json
 import os
 import signal
@@ -54,7 +55,7 @@ class FakeCluster:
     def __init__(self, folder: Path) -> None:
         self.faults = Faults()
         self.objects: dict[str, dict[str, Any]] = {name: {} for name in COLLECTIONS}
-        self.manifests: list[dict[str, Any]] = []
+        self.manifests: dict[str, list[dict[str, Any]]] = {name: [] for name in COLLECTIONS}
         """Everything as it was posted."""
         self.requests: list[str] = []
         self.log = folder / "kubelet.log"
@@ -103,6 +104,7 @@ class FakeCluster:
         command = [*(container.get("command") or []), *(container.get("args") or [])]
         command[0] = sys.executable if command[0] == "python" else command[0]
         environment = {k: v for k, v in os.environ.items() if k not in CREDENTIALS}
+        environment |= {"HOSTNAME": pod["metadata"]["name"], "PYTHONPATH": _python_path()}
         state["state"] = {"waiting": {"reason": "CreateContainerConfigError", "message": "secret"}}
         while (own := self._environment(container)) is None:
             if name not in self.objects["jobs"]:
@@ -157,6 +159,16 @@ class FakeCluster:
             return None
         data = self.objects["secrets"][name].get("data") or {}
         return {key: base64.b64decode(value).decode() for key, value in data.items()}
+
+    def fire(self, name: str) -> str:
+        """What a CronJob does when its time has come; the name of the job."""
+        cron_job = self.objects["cronjobs"][name]
+        job = copy.deepcopy(cron_job["spec"]["jobTemplate"]) | {"kind": "Job"}
+        made = job.setdefault("metadata", {})
+        made |= {"name": f"{name}-1", "uid": str(uuid.uuid4()), "creationTimestamp": NOW}
+        self.objects["jobs"][made["name"]] = job
+        self.take_job(job)
+        return made["name"]
 
     def delete(self, collection: str, name: str) -> bool:
         gone = self.objects[collection].pop(name, None)
@@ -231,7 +243,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(403, _status(403, "Forbidden"))
         elif method == "POST":
             made = json.loads(body)
-            self.cluster.manifests.append(json.loads(body))
+            self.cluster.manifests[collection].append(json.loads(body))
             made["metadata"] |= {"uid": str(uuid.uuid4()), "creationTimestamp": NOW}
             objects[made["metadata"]["name"]] = made
             if collection == "jobs":
@@ -264,10 +276,22 @@ def _pod_of(job: dict[str, Any]) -> dict[str, Any]:
     template = job["spec"]["template"]
     name = f"{job['metadata']['name']}-{uuid.uuid4().hex[:5]}"
     labels = {**template["metadata"].get("labels", {}), "job-name": job["metadata"]["name"]}
+    owner = {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "name": job["metadata"]["name"],
+        "uid": job["metadata"]["uid"],
+    }
     return {
         "kind": "Pod",
         "apiVersion": "v1",
-        "metadata": {"name": name, "labels": labels, "uid": str(uuid.uuid4())},
+        "metadata": {
+            "name": name,
+            "labels": labels,
+            "uid": str(uuid.uuid4()),
+            "creationTimestamp": NOW,
+            "ownerReferences": [owner],
+        },
         "spec": template["spec"],
         "status": {
             "phase": "Pending",
@@ -279,6 +303,11 @@ def _pod_of(job: dict[str, Any]) -> dict[str, Any]:
             ],
         },
     }  # fmt: skip
+
+
+def _python_path() -> str:
+    place = str(Path(__file__).with_name("pod"))
+    return os.pathsep.join(filter(None, [place, os.environ.get("PYTHONPATH", "")]))
 
 
 def _fail(job: dict[str, Any], reason: str) -> None:

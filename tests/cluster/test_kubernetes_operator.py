@@ -90,7 +90,7 @@ def test_the_job_runs_its_command_with_its_environment(operator, cluster):
 
 def test_the_manifest_asks_for_what_the_block_says_and_is_valid(operator, cluster):
     run_job(operator, "pass")
-    (job,) = cluster.manifests
+    (job,) = cluster.manifests["jobs"]
     pod = job["spec"]["template"]["spec"]
     (container,) = pod["containers"]
     assert container["resources"]["limits"] == {"cpu": "4", "memory": "16G", "nvidia.com/gpu": "1"}
@@ -173,14 +173,14 @@ def test_an_api_that_cannot_be_asked_afterwards(operator, cluster):
 def test_zenmls_operator_writes_the_token_into_the_job(operator, cluster):
     """Why there is another: when this turns red, ZenML has mended it and ours may go."""
     run_job(operator, PRINT_TOKEN)
-    assert TOKEN in json.dumps(cluster.manifests)
+    assert TOKEN in json.dumps(cluster.manifests["jobs"])
 
 
 def test_with_ours_the_token_is_in_a_secret_that_goes_with_the_job(sealed, cluster):
     status, _ = run_job(sealed, PRINT_TOKEN)
     assert status == ExecutionStatus.COMPLETED
     assert f"HAS {TOKEN}" in cluster.log.read_text()
-    job, secret = cluster.manifests
+    (job,), (secret,) = cluster.manifests["jobs"], cluster.manifests["secrets"]
     assert TOKEN not in json.dumps(job)
     validate(job, "batch/v1", "Job")
     validate(secret, "v1", "Secret")
