@@ -55,7 +55,6 @@ def prove(here: Site, cluster: FakeCluster) -> None:
     config = yaml.safe_load(configuration(here.folder).read_text())
     for part in config["parameters"]["resources"].values():
         part["operator"] = None
-        part.pop("deadline_hours", None)  # one record, twice, where YAML has an alias
 
     say("every step as a pod")
     code, _ = run(written(here, "by-hand", config), here.folder)
@@ -73,9 +72,11 @@ def prove(here: Site, cluster: FakeCluster) -> None:
         validate(job, "batch/v1", "Job", versions=("1.34",))
         pod = job["spec"]["template"]["spec"]
         limits = pod["containers"][0]["resources"].get("limits") or {}
-        if (step in GPU_STEPS) != ("nvidia.com/gpu" in limits and "nodeSelector" in pod):
-            expect(False, f"{step} asks for {limits}")
-    expect(True, "the training steps' pods ask for a GPU and a place, the others for none")
+        asks = "nvidia.com/gpu" in limits, "nodeSelector" in pod, "tolerations" in pod
+        asks += ("activeDeadlineSeconds" in job["spec"],)
+        if set(asks) != {step in GPU_STEPS}:
+            expect(False, f"{step}: GPU, selector, toleration, deadline are {asks}")
+    expect(True, "the training steps' jobs have GPU, selector, toleration, deadline; no other has")
     no_token_in(cluster)
     finished(1)
 

@@ -145,7 +145,5 @@ def test_a_wish_that_cannot_be_granted_is_an_error(case):
 
 def test_an_unknown_kind_lists_the_known_ones():
     wish = StepResources(operator="gpu", gpus=1)
-    with pytest.raises(
-        StackError, match="azureml, kubernetes, kubernetes_sealed, modal"
-    ):
+    with pytest.raises(StackError, match="azureml, kubernetes, kubernetes_sealed, modal"):
         settings_for(wish, StackComponentType.STEP_OPERATOR, "databricks", "gpu")
