@@ -79,7 +79,7 @@ def wire(
                     config.finetuning,
                     config.snapshots,
                     id=f"{arm}_finetune{suffix}",
-                    after=[f"mutual_finetune{suffix}"] if arm == "control" else None,
+                    after=[f"mutual_finetune{suffix}"] if arm == "control" and not where else None,
                 )
             )
     everyone = [peer for cohort in cohorts for peer in cohort]

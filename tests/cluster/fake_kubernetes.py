@@ -244,6 +244,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif method == "POST":
             made = json.loads(body)
             self.cluster.manifests[collection].append(json.loads(body))
+            _with_defaults(made)
             made["metadata"] |= {"uid": str(uuid.uuid4()), "creationTimestamp": NOW}
             objects[made["metadata"]["name"]] = made
             if collection == "jobs":
@@ -256,6 +257,8 @@ class _Handler(BaseHTTPRequestHandler):
         elif method == "DELETE":
             found = self.cluster.delete(collection, rest[0])
             self._send(200 if found else 404, _status(200 if found else 404, "NotFound"))
+        elif rest[1:] == ["log"]:
+            self._send_bytes(200, b"", "text/plain")  # the kubelet's one log has them all
         elif rest[0] not in objects:
             self._send(404, _status(404, "NotFound"))
         else:
@@ -264,9 +267,11 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(200, objects[rest[0]])
 
     def _send(self, code: int, content: dict[str, Any]) -> None:
-        data = json.dumps(content).encode()
+        self._send_bytes(code, json.dumps(content).encode(), "application/json")
+
+    def _send_bytes(self, code: int, data: bytes, kind: str) -> None:
         self.send_response(code)
-        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
         self.wfile.write(data)
@@ -313,6 +318,18 @@ def _python_path() -> str:
 def _fail(job: dict[str, Any], reason: str) -> None:
     condition = {"type": "Failed", "status": "True", "reason": reason}
     job["status"] = {"failed": 1, "conditions": [condition]}
+
+
+def _with_defaults(node: Any) -> None:
+    """Of all that a server fills in, what clients stumble over: a pod condition is met by True."""
+    if isinstance(node, list):
+        for item in node:
+            _with_defaults(item)
+    elif isinstance(node, dict):
+        for condition in node.get("onPodConditions") or []:
+            condition.setdefault("status", "True")
+        for value in node.values():
+            _with_defaults(value)
 
 
 def _merge(whole: dict[str, Any], change: dict[str, Any]) -> None:

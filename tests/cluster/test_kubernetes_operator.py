@@ -79,7 +79,7 @@ def run_job(operator, code: str):
     with patch.object(KubernetesStepOperator, "get_settings", lambda *_: asked, create=True):
         operator.submit_with_allocation(info, [sys.executable, "-c", code], environment, None)
     status = operator.wait(step)
-    return status, on_kubernetes(operator, step)
+    return status, on_kubernetes(operator, {"step_run_id": str(step.id)})
 
 
 def test_the_job_runs_its_command_with_its_environment(operator, cluster):
@@ -166,7 +166,7 @@ def test_its_own_error_needs_no_other_words(operator, cluster):
 
 def test_an_api_that_cannot_be_asked_afterwards(operator, cluster):
     cluster.faults.errors = 100
-    reason = on_kubernetes(operator, SimpleNamespace(id=uuid4(), name="pretrain"))
+    reason = on_kubernetes(operator, {"step_run_id": str(uuid4())})
     assert reason == "the cluster's API cannot be asked (500)"
 
 
