@@ -1,7 +1,7 @@
 """The part of the library that a registered version carries, as one zip file.
 
 A file each would be a request each wherever MLflow's artifacts go over HTTP, one after the other:
-over two thirds of the time of `register`. Python imports from a zip as from a folder.
+182 requests a version instead of 22 (docs/SCALING.md). Python imports from a zip as from a folder.
 """
 
 import hashlib

@@ -155,10 +155,8 @@ class FakeCluster:
 
     def secret(self, name: str) -> dict[str, str] | None:
         """The content of a Secret, decoded."""
-        if name not in self.objects["secrets"]:
-            return None
-        data = self.objects["secrets"][name].get("data") or {}
-        return {key: base64.b64decode(value).decode() for key, value in data.items()}
+        found = self.objects["secrets"].get(name)
+        return None if found is None else content_of(found)
 
     def fire(self, name: str) -> str:
         """What a CronJob does when its time has come; the name of the job."""
@@ -189,6 +187,12 @@ class FakeCluster:
         ]:
             del self.objects["secrets"][secret]
         return gone is not None
+
+
+def content_of(secret: dict[str, Any]) -> dict[str, str]:
+    """What a Secret keeps, decoded."""
+    data = secret.get("data") or {}
+    return {key: base64.b64decode(value).decode() for key, value in data.items()}
 
 
 @contextmanager
