@@ -248,7 +248,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif method == "POST":
             made = json.loads(body)
             self.cluster.manifests[collection].append(json.loads(body))
-            _with_defaults(made)
+            fill_in(made)
             made["metadata"] |= {"uid": str(uuid.uuid4()), "creationTimestamp": NOW}
             objects[made["metadata"]["name"]] = made
             if collection == "jobs":
@@ -324,16 +324,16 @@ def _fail(job: dict[str, Any], reason: str) -> None:
     job["status"] = {"failed": 1, "conditions": [condition]}
 
 
-def _with_defaults(node: Any) -> None:
+def fill_in(node: Any) -> None:
     """Of all that a server fills in, what clients stumble over: a pod condition is met by True."""
     if isinstance(node, list):
         for item in node:
-            _with_defaults(item)
+            fill_in(item)
     elif isinstance(node, dict):
         for condition in node.get("onPodConditions") or []:
             condition.setdefault("status", "True")
         for value in node.values():
-            _with_defaults(value)
+            fill_in(value)
 
 
 def _merge(whole: dict[str, Any], change: dict[str, Any]) -> None:

@@ -17,7 +17,7 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tests" / "cluster"), str(ROOT / "tests" / "stack"), str(ROOT)]
 
-from fake_kubernetes import FakeCluster, content_of, fake_cluster  # noqa: E402
+from fake_kubernetes import FakeCluster, content_of, fake_cluster, fill_in  # noqa: E402
 from proof_remote import (  # noqa: E402
     configuration,
     enter,
@@ -76,6 +76,7 @@ def prove(here: Site, cluster: FakeCluster) -> None:
         not missing, f"{len(by_step)} jobs, the orchestrator's among them; without one: {missing}"
     )
     for step, job in by_step.items():
+        fill_in(job)  # the schema asks for what a server would add
         validate(job, "batch/v1", "Job", versions=("1.34",))
         pod = job["spec"]["template"]["spec"]
         limits = pod["containers"][0]["resources"].get("limits") or {}
@@ -93,6 +94,7 @@ def prove(here: Site, cluster: FakeCluster) -> None:
     expect(code == 0, f"exit code {code}")
     (name,) = cluster.objects["cronjobs"]
     (posted,) = cluster.manifests["cronjobs"]
+    fill_in(posted)
     validate(posted, "batch/v1", "CronJob", versions=("1.34",))
     spec = posted["spec"]
     expect(spec["schedule"] == "0 3 * * *", f"{name}: {spec['schedule']}")
