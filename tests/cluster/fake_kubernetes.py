@@ -91,7 +91,7 @@ class FakeCluster:
 
     def _run(self, job: dict[str, Any], pod: dict[str, Any]) -> None:
         name = job["metadata"]["name"]
-        step = job["metadata"].get("labels", {}).get("step_name", name)
+        step = (job["metadata"].get("labels") or {}).get("step_name", name)
         state = pod["status"]["containerStatuses"][0]
         if step in self.faults.never_starts:
             state["state"] = {"waiting": {"reason": "ImagePullBackOff", "message": "no such image"}}
@@ -162,7 +162,7 @@ class FakeCluster:
         """What a CronJob does when its time has come; the name of the job."""
         cron_job = self.objects["cronjobs"][name]
         job = copy.deepcopy(cron_job["spec"]["jobTemplate"]) | {"kind": "Job"}
-        made = job.setdefault("metadata", {})
+        job["metadata"] = made = dict(job.get("metadata") or {})
         made |= {"name": f"{name}-1", "uid": str(uuid.uuid4()), "creationTimestamp": NOW}
         self.objects["jobs"][made["name"]] = job
         self.take_job(job)
@@ -284,7 +284,7 @@ class _Handler(BaseHTTPRequestHandler):
 def _pod_of(job: dict[str, Any]) -> dict[str, Any]:
     template = job["spec"]["template"]
     name = f"{job['metadata']['name']}-{uuid.uuid4().hex[:5]}"
-    labels = {**template["metadata"].get("labels", {}), "job-name": job["metadata"]["name"]}
+    labels = {**(template["metadata"].get("labels") or {}), "job-name": job["metadata"]["name"]}
     owner = {
         "apiVersion": "batch/v1",
         "kind": "Job",
@@ -346,7 +346,7 @@ def _merge(whole: dict[str, Any], change: dict[str, Any]) -> None:
 
 
 def _matches(item: dict[str, Any], selector: str) -> bool:
-    labels = item["metadata"].get("labels", {})
+    labels = item["metadata"].get("labels") or {}
     wanted = dict(pair.split("=", 1) for pair in selector.split(",") if pair)
     return all(labels.get(key) == value for key, value in wanted.items())
 

@@ -80,10 +80,10 @@ def prove(here: Site, cluster: FakeCluster) -> None:
         validate(job, "batch/v1", "Job", versions=("1.34",))
         pod = job["spec"]["template"]["spec"]
         limits = pod["containers"][0]["resources"].get("limits") or {}
-        asks = "nvidia.com/gpu" in limits, "nodeSelector" in pod, "tolerations" in pod
-        asks += ("activeDeadlineSeconds" in job["spec"],)
+        asks = [bool(limits.get("nvidia.com/gpu")), bool(job["spec"].get("activeDeadlineSeconds"))]
+        asks += [bool(pod.get("nodeSelector")), bool(pod.get("tolerations"))]
         if set(asks) != {step in GPU_STEPS}:
-            expect(False, f"{step}: GPU, selector, toleration, deadline are {asks}")
+            expect(False, f"{step}: GPU, deadline, selector, toleration are {asks}")
     expect(True, "the training steps' jobs have GPU, selector, toleration, deadline; no other has")
     no_token_in(cluster)
     finished(2)
