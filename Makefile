@@ -84,6 +84,7 @@ month: $(VENV)/dev.done
 
 proof-remote: $(VENV)/dev.done
 	set -o pipefail; $(BIN)/python -u tests/cluster/proof_remote.py 2>&1 | tee docs/proofs/remote.log
+	set -o pipefail; $(BIN)/python -u tests/cluster/proof_orchestrator.py 2>&1 | tee docs/proofs/orchestrator.log
 
 # kfp and the lock want different versions of protobuf, so it has a venv of its own.
 proof-kubeflow: $(VENV)/dev.done

@@ -91,7 +91,7 @@ def wire(
                     config.finetuning,
                     config.snapshots,
                     id=f"{arm}_finetune{suffix}",
-                    after=[f"mutual_finetune{suffix}"] if arm == "control" else None,
+                    after=[f"mutual_finetune{suffix}"] if arm == "control" and not where else None,
                 )
             )
     pretrained = [models for group in pretrained_of for models in group]

@@ -13,7 +13,7 @@ from typing import Any
 import click
 from zenml.client import Client
 from zenml.config.pipeline_run_configuration import PipelineRunConfiguration
-from zenml.enums import ExecutionMode
+from zenml.enums import ExecutionMode, ExecutionStatus
 from zenml.models import PipelineRunResponse
 from zenml.pipelines.pipeline_definition import Pipeline
 from zenml.utils.time_utils import utc_now
@@ -37,7 +37,7 @@ from stack.telling import (
     tell_outcome,
     told_by_scheduler,
 )
-from stack.why_failed import last_failed_run, why_failed
+from stack.why_failed import failed_elsewhere, last_failed_run, why_failed
 
 ROOT = Path(__file__).resolve().parent.parent
 DEFAULT_CONFIG = ROOT / "zenml_config.yaml"
@@ -105,8 +105,11 @@ class ConfiguredPipeline(Pipeline):
             with interruptible():
                 run = super().__call__(*args, **kwargs)
             if run is not None:
+                run = run.get_hydrated_version()
+                if run.status == ExecutionStatus.FAILED:
+                    raise StackError(failed_elsewhere(run))
                 self.show(run)
-                tell_outcome(self.alerts, self.name, run.get_hydrated_version())
+                tell_outcome(self.alerts, self.name, run)
             return run
         except Interrupted as interrupted:
             end_interrupted(interrupted)

@@ -14,6 +14,7 @@ from zenml.enums import StackComponentType
 
 from mutualctr.config import CohortResources, StepResources
 from mutualctr.errors import StackError
+from stack.kubernetes_flavor import KUBERNETES
 
 GPU = "nvidia.com/gpu"
 RANKS = "mutualctr_ranks"
@@ -122,10 +123,6 @@ def _kubernetes(wish: StepResources) -> tuple[Settings, Settings]:
     return {"pod_settings": pod, "active_deadline_seconds": _seconds(wish)}, {}
 
 
-def _kubernetes_orchestrator(wish: StepResources) -> tuple[Settings, Settings]:
-    return {"pod_settings": _kubernetes(wish)[0]["pod_settings"]}, {}
-
-
 def _seconds(wish: StepResources) -> int | None:
     return round(wish.deadline_hours * 3600) if wish.deadline_hours else None
 
@@ -190,8 +187,9 @@ def _resource_settings(wish: StepResources) -> Settings:
 
 Translate = Callable[[StepResources], tuple[Settings, Settings]]
 POD = {"gpus", "cpus", "memory", "node_selector", "tolerations"}
+JOB = POD | {"deadline_hours"}
 GRANTS: dict[tuple[str, str], tuple[set[str], set[str], Translate]] = {
-    ("step_operator", "kubernetes"): (POD | {"deadline_hours"}, set(), _kubernetes),
+    **{("step_operator", flavor): (JOB, set(), _kubernetes) for flavor in KUBERNETES},
     ("step_operator", "sagemaker"): (
         {"gpus", "machine", "deadline_hours"},
         {"machine"},
@@ -207,7 +205,7 @@ GRANTS: dict[tuple[str, str], tuple[set[str], set[str], Translate]] = {
     ),
     ("step_operator", "ssh"): ({"gpus", "cpus", "memory"}, set(), _ssh),
     ("step_operator", "subprocess"): ({"gpus"}, set(), _subprocess),
-    ("orchestrator", "kubernetes"): (POD, set(), _kubernetes_orchestrator),
+    ("orchestrator", "kubernetes"): (JOB, set(), _kubernetes),
     ("orchestrator", "kubeflow_fixed"): (POD, set(), _kubeflow),
 }
 """Per kind and flavor: the wishes it grants, those it cannot do without, and the translation."""

@@ -4,44 +4,64 @@ A container that is killed, evicted or never started reports nothing to ZenML, w
 then `failed with status failed`. The cluster knows more.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from zenml.client import Client
 from zenml.enums import ExecutionStatus
-from zenml.models import PipelineRunResponse, StepRunResponse
+from zenml.models import PipelineRunResponse
 from zenml.stack import Stack
+from zenml.utils.time_utils import utc_now
+
+from stack.kubernetes_flavor import KUBERNETES
 
 AGAIN = "Finished steps are kept: the same command goes on from there."
 
 
 def why_failed(run: PipelineRunResponse) -> str | None:
-    """A sentence about the run's first failed step; None where its own exception says it all."""
+    """A sentence about the step that failed first; None where its own exception says it all.
+
+    Others may have failed after it because they were ended: then their jobs are gone.
+    """
     failed = [step for step in run.steps.values() if step.status == ExecutionStatus.FAILED]
     if not failed or run.stack is None:
         return None
-    step = min(failed, key=lambda step: step.start_time)
-    wanted = step.config.step_operator
-    operators = Stack.from_model(run.stack).step_operators
-    for name, operator in operators.items():
-        if operator.flavor == "kubernetes" and wanted in (True, name):
-            reason = on_kubernetes(operator, step)
-            return f"Step `{step.name}` failed on Kubernetes: {reason}. {AGAIN}" if reason else None
-    return None
+    step = min(failed, key=lambda step: step.end_time or utc_now())
+    stack = Stack.from_model(run.stack)
+    reason, wanted = None, step.config.step_operator
+    if wanted:
+        for name, operator in stack.step_operators.items():
+            if operator.flavor in KUBERNETES and wanted in (True, name):
+                reason = on_kubernetes(operator, {"step_run_id": str(step.id)})
+    elif stack.orchestrator.flavor == "kubernetes":
+        labels = {"run_id": str(run.id), "step_name": step.name}
+        reason = on_kubernetes(stack.orchestrator, labels)
+    return f"Step `{step.name}` failed on Kubernetes: {reason}. {AGAIN}" if reason else None
 
 
-def on_kubernetes(operator: Any, step: StepRunResponse) -> str | None:
-    """What the step's job and its pods say; None where the step ended by an exception of its own.
+def failed_elsewhere(run: PipelineRunResponse) -> str:
+    """A sentence about a run whose failure nobody raised here, since all of it ran elsewhere."""
+    failed = [f"`{s.name}`" for s in run.steps.values() if s.status == ExecutionStatus.FAILED]
+    steps = f" in {', '.join(failed)}" if failed else ""
+    return why_failed(run) or (
+        f"The run `{run.name}` failed{steps}: its log in ZenML's dashboard, or that of its pods, "
+        f"says why. {AGAIN}"
+    )
 
-    Asks the API that the operator asks (zenml 0.98, KubernetesStepOperator).
+
+def on_kubernetes(component: Any, labels: Mapping[str, str]) -> str | None:
+    """What the job with those labels and its pods say; None where an exception of its own ended it.
+
+    Asks the API that the component asks (zenml 0.98: Kubernetes step operator, orchestrator).
     """
     from kubernetes.client import ApiException
     from urllib3.exceptions import HTTPError
 
-    namespace = operator.config.kubernetes_namespace
-    selector = f"step_run_id={step.id}"
+    namespace = component.config.kubernetes_namespace
+    selector = ",".join(f"{key}={value}" for key, value in labels.items())
     try:
-        jobs = operator._k8s_batch_api.list_namespaced_job(namespace, label_selector=selector)
-        pods = operator._k8s_core_api.list_namespaced_pod(namespace, label_selector=selector)
+        jobs = component._k8s_batch_api.list_namespaced_job(namespace, label_selector=selector)
+        pods = component._k8s_core_api.list_namespaced_pod(namespace, label_selector=selector)
     except (ApiException, HTTPError) as error:
         return f"the cluster's API cannot be asked ({getattr(error, 'status', error)})"
     if not jobs.items:

@@ -1,7 +1,7 @@
 """Every trained peer becomes a version of a registered model, once."""
 
-import hashlib
 import os
+import tempfile
 import warnings
 from collections.abc import Mapping
 from importlib.metadata import version
@@ -16,11 +16,10 @@ from mlflow.types.schema import AnyType, ColSpec, DataType, Schema
 from mutualctr.data import features
 from mutualctr.files import file_digest, folder_digest
 from mutualctr.registry.once import Artifact, version_once
+from mutualctr.registry.served_code import SERVING, served_digest, write_archive
 from mutualctr.registry.tracking import Tracker
 from mutualctr.training.checkpoint import WEIGHTS
 
-ROOT = Path(__file__).resolve().parents[2]
-SERVING = Path(__file__).with_name("serving.py")
 SERVED_PACKAGES = (
     "mlflow",
     "numpy",
@@ -34,22 +33,13 @@ SERVED_PACKAGES = (
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # bars for local copies
 
 
-SERVED_CODE = ("models", "mutualctr/data", "mutualctr/training", "mutualctr/registry/lookup.py")
-"""What decides, beside SERVING, which probability a row gets."""
-
-
 def content_key(label: str, checkpoint: Path, feature_folder: Path) -> str:
     """What a version serves, in a word: the label, weights, feature map, the code that reads them.
 
     Code belongs to it: a version carries a copy, so mended code needs a version of its own.
     """
-    files = [SERVING]
-    for room in SERVED_CODE:
-        path = ROOT / room
-        files += [path] if path.is_file() else sorted(path.rglob("*.py"))
-    code = hashlib.sha256("".join(file_digest(path) for path in files).encode()).hexdigest()
     weights, features_ = file_digest(checkpoint / WEIGHTS), folder_digest(feature_folder)
-    return f"{label}-{weights[:32]}-{features_[:16]}-{code[:16]}"
+    return f"{label}-{weights[:32]}-{features_[:16]}-{served_digest()[:16]}"
 
 
 def register_version(
@@ -75,14 +65,18 @@ def register_version(
 
 def log_model(run_id: str, name: str, checkpoint: Path, feature_folder: Path) -> Artifact:
     """Log a checkpoint and its feature map as a pyfunc under a run; nothing is registered."""
-    with mlflow.start_run(run_id=run_id, nested=True), warnings.catch_warnings():
+    with (
+        mlflow.start_run(run_id=run_id, nested=True),
+        warnings.catch_warnings(),
+        tempfile.TemporaryDirectory() as folder,
+    ):
         # The signature is complete without an example, and an example would be a row of the data.
         warnings.filterwarnings("ignore", message=".*input example was not provided")
         logged = mlflow.pyfunc.log_model(
             name=name,
             python_model=str(SERVING),
             artifacts={"checkpoint": str(checkpoint), "features": str(feature_folder)},
-            code_paths=[str(ROOT / "mutualctr"), str(ROOT / "models")],
+            code_paths=[str(write_archive(Path(folder)))],
             pip_requirements=[f"{package}=={version(package)}" for package in SERVED_PACKAGES],
             signature=signature(feature_folder),
         )

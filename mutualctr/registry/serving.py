@@ -1,9 +1,11 @@
 """The registered model: raw rows in, click probabilities out, with nothing but the registry.
 
 MLflow runs this file when it loads a version (models-from-code). The version carries the weights
-as safetensors, the feature map as JSON and CSV, and a copy of the library; nothing is pickled.
+as safetensors, the feature map as JSON and CSV, and the part of the library that is imported here,
+in one zip (served_code.py); nothing is pickled.
 """
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,9 @@ import numpy as np
 import pandas as pd
 from mlflow.models import set_model
 from mlflow.pyfunc import PythonModel
+
+if (archive := Path(__file__).parent / "code" / "served.zip").exists():  # beside MLflow's copy only
+    sys.path.insert(0, str(archive))
 
 from mutualctr.data import features
 from mutualctr.registry.lookup import Lookup

@@ -1,11 +1,14 @@
 """A Kubernetes API server small enough to read, whose jobs really run.
 
-It keeps Jobs, their Pods and CronJobs, answers what the official client asks over HTTP, and plays
-scheduler, kubelet and job controller in one: a job's container becomes a process on this machine,
-with the job's command and environment. No admission, no images, no network. What can go wrong on a
-cluster is switched on by name in `Faults`.
+It keeps Jobs, their Pods, CronJobs and Secrets, answers what the official client asks over HTTP,
+and plays scheduler, kubelet, job controller and garbage collector in one: a job's container becomes
+a process on this machine, with the job's command and environment, and none of our own credentials.
+No admission, no images, no network. What can go wrong on a cluster is switched on by name in
+`Faults`.
 """
 
+import base64
+import copy
 import json
 import os
 import signal
@@ -26,7 +29,9 @@ from urllib.parse import parse_qs, urlparse
 import yaml
 
 NOW = "2026-01-01T00:00:00Z"
-COLLECTIONS = ("jobs", "pods", "cronjobs")
+COLLECTIONS = ("jobs", "pods", "cronjobs", "secrets")
+CREDENTIALS = ("ZENML_STORE_USERNAME", "ZENML_STORE_PASSWORD")
+"""Of the person at the shell; no pod has them."""
 
 
 @dataclass
@@ -40,6 +45,8 @@ class Faults:
     """The container is killed (137, OOMKilled) as soon as it runs; once per name."""
     deleted: set[str] = field(default_factory=set)
     """Someone deletes the job as soon as it runs; once per name."""
+    forbidden: set[str] = field(default_factory=set)
+    """Collections in which nothing may be made: 403."""
 
 
 class FakeCluster:
@@ -48,8 +55,8 @@ class FakeCluster:
     def __init__(self, folder: Path) -> None:
         self.faults = Faults()
         self.objects: dict[str, dict[str, Any]] = {name: {} for name in COLLECTIONS}
-        self.manifests: list[dict[str, Any]] = []
-        """Every Job and CronJob as it was posted."""
+        self.manifests: dict[str, list[dict[str, Any]]] = {name: [] for name in COLLECTIONS}
+        """Everything as it was posted."""
         self.requests: list[str] = []
         self.log = folder / "kubelet.log"
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
@@ -84,7 +91,7 @@ class FakeCluster:
 
     def _run(self, job: dict[str, Any], pod: dict[str, Any]) -> None:
         name = job["metadata"]["name"]
-        step = job["metadata"].get("labels", {}).get("step_name", name)
+        step = (job["metadata"].get("labels") or {}).get("step_name", name)
         state = pod["status"]["containerStatuses"][0]
         if step in self.faults.never_starts:
             state["state"] = {"waiting": {"reason": "ImagePullBackOff", "message": "no such image"}}
@@ -96,10 +103,16 @@ class FakeCluster:
         container = job["spec"]["template"]["spec"]["containers"][0]
         command = [*(container.get("command") or []), *(container.get("args") or [])]
         command[0] = sys.executable if command[0] == "python" else command[0]
-        environment = {e["name"]: e.get("value", "") for e in container.get("env") or []}
+        environment = {k: v for k, v in os.environ.items() if k not in CREDENTIALS}
+        environment |= {"HOSTNAME": pod["metadata"]["name"], "PYTHONPATH": _python_path()}
+        state["state"] = {"waiting": {"reason": "CreateContainerConfigError", "message": "secret"}}
+        while (own := self._environment(container)) is None:
+            if name not in self.objects["jobs"]:
+                return
+            time.sleep(0.05)
         with self.log.open("ab") as log:
             process = subprocess.Popen(
-                command, env=os.environ | environment, stdout=log, stderr=subprocess.STDOUT
+                command, env=environment | own, stdout=log, stderr=subprocess.STDOUT
             )
         self._processes[name] = process
         pod["status"]["phase"] = "Running"
@@ -122,6 +135,39 @@ class FakeCluster:
         else:
             _fail(job, "BackoffLimitExceeded")
 
+    def _environment(self, container: dict[str, Any]) -> dict[str, str] | None:
+        """The container's own variables; None while a Secret is absent."""
+        found = {}
+        for source in container.get("envFrom") or []:
+            content = self.secret(source["secretRef"]["name"])
+            if content is None:
+                return None
+            found |= content
+        for variable in container.get("env") or []:
+            reference = (variable.get("valueFrom") or {}).get("secretKeyRef")
+            content = self.secret(reference["name"]) if reference else {}
+            if content is None:
+                return None
+            found[variable["name"]] = (
+                content[reference["key"]] if reference else variable.get("value", "")
+            )
+        return found
+
+    def secret(self, name: str) -> dict[str, str] | None:
+        """The content of a Secret, decoded."""
+        found = self.objects["secrets"].get(name)
+        return None if found is None else content_of(found)
+
+    def fire(self, name: str) -> str:
+        """What a CronJob does when its time has come; the name of the job."""
+        cron_job = self.objects["cronjobs"][name]
+        job = copy.deepcopy(cron_job["spec"]["jobTemplate"]) | {"kind": "Job"}
+        job["metadata"] = made = dict(job.get("metadata") or {})
+        made |= {"name": f"{name}-1", "uid": str(uuid.uuid4()), "creationTimestamp": NOW}
+        self.objects["jobs"][made["name"]] = job
+        self.take_job(job)
+        return made["name"]
+
     def delete(self, collection: str, name: str) -> bool:
         gone = self.objects[collection].pop(name, None)
         process = self._processes.get(name)
@@ -133,7 +179,20 @@ class FakeCluster:
             if pod["metadata"]["labels"].get("job-name") == name
         ]:
             del self.objects["pods"][pod]
+        uid = gone["metadata"]["uid"] if gone else ""
+        for secret in [
+            secret_name
+            for secret_name, secret in self.objects["secrets"].items()
+            if uid in [owner["uid"] for owner in secret["metadata"].get("ownerReferences") or []]
+        ]:
+            del self.objects["secrets"][secret]
         return gone is not None
+
+
+def content_of(secret: dict[str, Any]) -> dict[str, str]:
+    """What a Secret keeps, decoded."""
+    data = secret.get("data") or {}
+    return {key: base64.b64decode(value).decode() for key, value in data.items()}
 
 
 @contextmanager
@@ -184,9 +243,12 @@ class _Handler(BaseHTTPRequestHandler):
             return
         rest = parts[parts.index(collection) + 1 :]
         objects = self.cluster.objects[collection]
-        if method == "POST":
+        if method == "POST" and collection in self.cluster.faults.forbidden:
+            self._send(403, _status(403, "Forbidden"))
+        elif method == "POST":
             made = json.loads(body)
-            self.cluster.manifests.append(json.loads(body))
+            self.cluster.manifests[collection].append(json.loads(body))
+            fill_in(made)
             made["metadata"] |= {"uid": str(uuid.uuid4()), "creationTimestamp": NOW}
             objects[made["metadata"]["name"]] = made
             if collection == "jobs":
@@ -195,22 +257,25 @@ class _Handler(BaseHTTPRequestHandler):
         elif not rest:
             selector = parse_qs(url.query).get("labelSelector", [""])[0]
             chosen = [item for item in objects.values() if _matches(item, selector)]
-            kind = {"jobs": "JobList", "pods": "PodList", "cronjobs": "CronJobList"}[collection]
-            self._send(200, {"kind": kind, "apiVersion": "v1", "metadata": {}, "items": chosen})
+            self._send(200, {"kind": "List", "apiVersion": "v1", "metadata": {}, "items": chosen})
         elif method == "DELETE":
             found = self.cluster.delete(collection, rest[0])
             self._send(200 if found else 404, _status(200 if found else 404, "NotFound"))
+        elif rest[1:] == ["log"]:
+            self._send_bytes(200, b"", "text/plain")  # the kubelet's one log has them all
         elif rest[0] not in objects:
             self._send(404, _status(404, "NotFound"))
         else:
             if method == "PATCH":
-                objects[rest[0]]["metadata"].update(json.loads(body).get("metadata", {}))
+                _merge(objects[rest[0]], json.loads(body))
             self._send(200, objects[rest[0]])
 
     def _send(self, code: int, content: dict[str, Any]) -> None:
-        data = json.dumps(content).encode()
+        self._send_bytes(code, json.dumps(content).encode(), "application/json")
+
+    def _send_bytes(self, code: int, data: bytes, kind: str) -> None:
         self.send_response(code)
-        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
         self.wfile.write(data)
@@ -219,11 +284,23 @@ class _Handler(BaseHTTPRequestHandler):
 def _pod_of(job: dict[str, Any]) -> dict[str, Any]:
     template = job["spec"]["template"]
     name = f"{job['metadata']['name']}-{uuid.uuid4().hex[:5]}"
-    labels = {**template["metadata"].get("labels", {}), "job-name": job["metadata"]["name"]}
+    labels = {**(template["metadata"].get("labels") or {}), "job-name": job["metadata"]["name"]}
+    owner = {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "name": job["metadata"]["name"],
+        "uid": job["metadata"]["uid"],
+    }
     return {
         "kind": "Pod",
         "apiVersion": "v1",
-        "metadata": {"name": name, "labels": labels},
+        "metadata": {
+            "name": name,
+            "labels": labels,
+            "uid": str(uuid.uuid4()),
+            "creationTimestamp": NOW,
+            "ownerReferences": [owner],
+        },
         "spec": template["spec"],
         "status": {
             "phase": "Pending",
@@ -237,13 +314,39 @@ def _pod_of(job: dict[str, Any]) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def _python_path() -> str:
+    place = str(Path(__file__).with_name("pod"))
+    return os.pathsep.join(filter(None, [place, os.environ.get("PYTHONPATH", "")]))
+
+
 def _fail(job: dict[str, Any], reason: str) -> None:
     condition = {"type": "Failed", "status": "True", "reason": reason}
     job["status"] = {"failed": 1, "conditions": [condition]}
 
 
+def fill_in(node: Any) -> None:
+    """Of all that a server fills in, what clients stumble over: a pod condition is met by True."""
+    if isinstance(node, list):
+        for item in node:
+            fill_in(item)
+    elif isinstance(node, dict):
+        for condition in node.get("onPodConditions") or []:
+            condition.setdefault("status", "True")
+        for value in node.values():
+            fill_in(value)
+
+
+def _merge(whole: dict[str, Any], change: dict[str, Any]) -> None:
+    """A merge patch, without its removals."""
+    for key, value in change.items():
+        if isinstance(value, dict) and isinstance(whole.get(key), dict):
+            _merge(whole[key], value)
+        elif value is not None:
+            whole[key] = value
+
+
 def _matches(item: dict[str, Any], selector: str) -> bool:
-    labels = item["metadata"].get("labels", {})
+    labels = item["metadata"].get("labels") or {}
     wanted = dict(pair.split("=", 1) for pair in selector.split(",") if pair)
     return all(labels.get(key) == value for key, value in wanted.items())
 

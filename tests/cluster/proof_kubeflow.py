@@ -16,9 +16,20 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tests" / "cluster"), str(ROOT / "tests" / "stack"), str(ROOT)]
 
 import yaml  # noqa: E402
-from proof_remote import configuration, expect, make_buckets, say, zenml  # noqa: E402
+from fake_kubernetes import CREDENTIALS  # noqa: E402
+from proof_remote import (  # noqa: E402
+    configuration,
+    expect,
+    make_buckets,
+    recipe,
+    say,
+    stored_secrets,
+    zenml,
+)
 from site_servers import Site, site  # noqa: E402
 
+SECRETS: dict[str, dict[str, str]] = {}
+"""The cluster's, by name."""
 GPU_STEPS = {"pretrain-deepfm-0", "pretrain-dcn-0", "mutual-finetune", "control-finetune"}
 
 
@@ -42,17 +53,15 @@ def prove(here: Site) -> None:
     flavor = "stack.kubeflow.FixedKubeflowFlavor"
     zenml("orchestrator", "flavor", "register", flavor, cwd=ROOT)
     say("the stack of deploy/stacks/kubeflow.yaml")
-    zenml("secret", "create", "mlflow", "--username=admin", "--password=correct-horse-battery")
-    zenml("secret", "create", "s3", "--key=test", "--secret=test")
-    content = yaml.safe_load((ROOT / "deploy" / "stacks" / "kubeflow.yaml").read_text())
-    components = content["components"]
-    components["experiment_tracker"][0]["configuration"]["tracking_uri"] = here.mlflow
-    components["artifact_store"][0]["configuration"] |= {
-        "path": "s3://artifacts/mutualctr", "client_kwargs": {"endpoint_url": here.s3},
-    }  # fmt: skip
-    (here.folder / "kubeflow.yaml").write_text(yaml.safe_dump(content))
-    zenml("stack", "import", here.folder / "kubeflow.yaml")
+    stored_secrets()
+    zenml("stack", "import", recipe(here, "kubeflow"))
     zenml("stack", "set", "kubeflow")
+    say("a service account, whose key is what the recipe's Secret holds")
+    from zenml.client import Client
+
+    account = Client().create_service_account("kubeflow-steps")
+    key = Client().create_api_key(account.id, "steps")
+    SECRETS["zenml-store"] = {"ZENML_STORE_API_KEY": key.key}
 
     config = yaml.safe_load(configuration(here.folder).read_text())
     for part in config["parameters"]["resources"].values():
@@ -67,8 +76,6 @@ def prove(here: Site) -> None:
     FixedKubeflowOrchestrator._upload_and_run_pipeline = execute
     dml_finetune.with_options(config_path=str(here.folder / "run.yaml"))()
 
-    from zenml.client import Client
-
     (run,) = Client().list_pipeline_runs(hydrate=True).items
     expect(run.status.value == "completed", f"the run is {run.status.value}")
     statuses = {step.status.value for step in run.steps.values()}
@@ -77,7 +84,9 @@ def prove(here: Site) -> None:
 
 def execute(self: Any, snapshot: Any, pipeline_file_path: str, run_name: str) -> None:
     """In place of uploading: the tasks in an order that their dependencies allow."""
-    documents = list(yaml.safe_load_all(Path(pipeline_file_path).read_text()))
+    text = Path(pipeline_file_path).read_text()
+    expect("API_TOKEN" not in text and "ZENML_STORE_PASSWORD" not in text, "no token in the YAML")
+    documents = list(yaml.safe_load_all(text))
     ir, platform = documents[0], documents[1]["platforms"]["kubernetes"]["deploymentSpec"]
     executors, tasks = ir["deploymentSpec"]["executors"], ir["root"]["dag"]["tasks"]
     run_id, done = f"run-{uuid.uuid4().hex[:8]}", set()
@@ -89,16 +98,21 @@ def execute(self: Any, snapshot: Any, pipeline_file_path: str, run_name: str) ->
             label = ir["components"][tasks[name]["componentRef"]["name"]]["executorLabel"]
             container = executors[label]["container"]
             gpus = container.get("resources", {}).get("accelerator", {}).get("resourceCount")
-            selector = platform["executors"].get(label, {}).get("nodeSelector")
+            placed = platform["executors"][label]
+            selector = placed.get("nodeSelector")
             if name in GPU_STEPS:
                 expect(gpus == "1" and selector is not None, f"{name} asks for a GPU and a place")
             environment = {
                 e["name"]: e["value"].replace("{{$.pipeline_job_name}}", run_id)
                 for e in container["env"]
             }
+            for secret in placed["secretAsEnv"]:
+                for pair in secret["keyToEnv"]:
+                    environment[pair["envVar"]] = SECRETS[secret["secretName"]][pair["secretKey"]]
+            ours = {k: v for k, v in os.environ.items() if k not in CREDENTIALS}
             process = subprocess.run(
                 [sys.executable, *container["command"][1:], *container["args"]],
-                env=os.environ | environment, capture_output=True, text=True,
+                env=ours | environment, capture_output=True, text=True,
             )  # fmt: skip
             wrong = (
                 "" if process.returncode == 0 else process.stdout[-2000:] + process.stderr[-2000:]

@@ -1,11 +1,12 @@
 """`make proof-remote`: the pipeline at a whole site, and what happens when its cluster misbehaves.
 
 Real: ZenML server, PostgreSQL, MLflow server with passwords, the recipe and the configuration that
-people start from, ZenML's Kubernetes step operator with the official client. S3 is moto. The
-Kubernetes API is fake_kubernetes.py, which runs each job's command as a process here. Prints what
-it does; exit code 1 at the first thing that is not as it should be.
+people start from, ZenML's Kubernetes step operator with the official client, and ours upon it. S3
+is moto. The Kubernetes API is fake_kubernetes.py, which runs each job's command as a process here.
+Prints what it does; exit code 1 at the first thing that is not as it should be.
 """
 
+import json
 import os
 import subprocess
 import sys
@@ -34,15 +35,22 @@ def main() -> None:
         folder = Path(name)
         say("starting ZenML, PostgreSQL, MLflow, S3 and the Kubernetes API on loopback")
         with site(folder) as here, fake_cluster(folder) as cluster:
+            enter(here, cluster)
             prove(here, cluster)
     say("proved")
 
 
+def enter(here: Site, cluster: FakeCluster) -> None:
+    """This process, and every one that it starts, is a person at that site."""
+    os.environ.update(
+        here.environment
+        | {"KUBECONFIG": str(cluster.kubeconfig), "MUTUALCTR_CACHE": str(here.folder / "node")}
+        | {"PYTHONPATH": str(ROOT), "ZENML_CUSTOM_SOURCE_ROOT": str(ROOT)}
+        | {"MUTUALCTR_DATA": str(here.folder)}
+    )
+
+
 def prove(here: Site, cluster: FakeCluster) -> None:
-    environment = here.environment | {"KUBECONFIG": str(cluster.kubeconfig)}
-    environment |= {"MUTUALCTR_CACHE": str(here.folder / "node"), "PYTHONPATH": str(ROOT)}
-    environment |= {"ZENML_CUSTOM_SOURCE_ROOT": str(ROOT), "MUTUALCTR_DATA": str(here.folder)}
-    os.environ.update(environment)
     make_buckets(here)
     say("MLflow without a password")
     try:
@@ -53,79 +61,119 @@ def prove(here: Site, cluster: FakeCluster) -> None:
 
     say("secrets and the stack of deploy/stacks/kubernetes_gpu.yaml")
     zenml("init", "--path", here.folder)
-    zenml("secret", "create", "mlflow", "--username=admin", f"--password={PASSWORD}")
-    zenml("secret", "create", "s3", "--key=test", "--secret=test")
+    stored_secrets()
     flavor = "stack.parallel_orchestrator.LocalParallelFlavor"
     zenml("orchestrator", "flavor", "register", flavor, cwd=ROOT)
-    zenml("stack", "import", recipe(here))
+    flavor = "stack.kubernetes_flavor.SealedKubernetesFlavor"
+    zenml("step-operator", "flavor", "register", flavor, cwd=ROOT)
+    zenml("stack", "import", recipe(here, "kubernetes_gpu"))
     zenml("stack", "set", "kubernetes-gpu")
-    config = configuration(here.folder)
+    say("beside its operator `gpu`, which is ours, ZenML's own as `stock`")
+    where = ("--kubernetes_context=fake", "--kubernetes_namespace=mutualctr")
+    zenml("step-operator", "register", "stock", "--flavor=kubernetes", *where)
+    zenml("stack", "update", "kubernetes-gpu", "--step_operator=gpu", "--step_operator=stock")
 
-    say("the container of mutual_finetune is killed for memory")
+    say("ZenML's operator; the container of mutual_finetune is killed for memory")
+    stock = changed(configuration(here.folder), "stock", operator="stock")
     cluster.faults.killed.add("mutual_finetune")
-    code, output = run(config, here.folder)
-    expect(code == 1, f"exit code {code}")
-    last = output.strip().splitlines()[-1]
-    expect("`mutual_finetune` failed on Kubernetes" in last and "OOMKilled" in last, last)
+    fails(run(stock, here.folder), "`mutual_finetune` failed on Kubernetes", "(OOMKilled, exit")
 
     say("the same command again goes on from there")
-    code, output = run(config, here.folder)
+    code, output = run(stock, here.folder)
     expect(code == 0, f"exit code {code}")
-    expect(output.count("Using cached version of") == 6, "six steps cached, none repeated")
+    cached = output.count("Using cached version of")
+    expect(cached == 6, f"{cached} steps cached, both peers among them")
     expect("Test scores" in output, "the table is shown")
+    for line in output.splitlines():
+        if "`register` has finished" in line or "loaded in" in line:
+            expect(True, line.strip())
 
     say("every training step ran as a job; each manifest is valid Kubernetes")
-    steps = [manifest["metadata"]["labels"]["step_name"] for manifest in cluster.manifests]
+    jobs = cluster.manifests["jobs"]
+    steps = [manifest["metadata"]["labels"]["step_name"] for manifest in jobs]
     expect(sorted(set(steps)) == sorted(TRAINING), f"jobs: {steps}")
-    for manifest in cluster.manifests:
+    for manifest in jobs:
         validate(manifest, "batch/v1", "Job")
-    container = cluster.manifests[0]["spec"]["template"]["spec"]["containers"][0]
+    container = jobs[0]["spec"]["template"]["spec"]["containers"][0]
     expect(container["resources"]["limits"]["nvidia.com/gpu"] == "1", "a GPU is asked for")
 
     say("where things are")
     show_what_is_where(here)
 
-    for fault, words in (
-        ("never_starts", "its container never started (ImagePullBackOff"),
-        ("deleted", "its job is gone"),
-    ):
-        say(f"control_finetune: {fault}")
-        getattr(cluster.faults, fault).add("control_finetune")
-        content = yaml.safe_load(config.read_text())
-        for part in content["parameters"]["resources"].values():
-            part["deadline_hours"] = 20 / 3600
-        content["parameters"]["finetuning"]["lr"] = 1e-4 if fault == "deleted" else 2e-4
-        other = here.folder / f"{fault}.yaml"
-        other.write_text(yaml.safe_dump(content))
-        code, output = run(other, here.folder)
-        last = output.strip().splitlines()[-1]
-        expect(code == 1 and words in last, last)
-        cluster.faults.never_starts.clear()
+    say("our operator, on another learning rate; the container of mutual_finetune is killed")
+    jobs.clear()
+    config = changed(configuration(here.folder), "ours", lr=5e-5)
+    cluster.faults.killed.add("mutual_finetune")
+    fails(run(config, here.folder), "`mutual_finetune` failed on Kubernetes", "(OOMKilled, exit")
 
     say("the API answers 500 for good")
-    content["parameters"]["finetuning"]["lr"] = 5e-5
-    other.write_text(yaml.safe_dump(content))
     cluster.faults.errors = 10**6
-    code, output = run(other, here.folder)
+    fails(run(config, here.folder), "the cluster's API cannot be asked (500)")
     cluster.faults.errors = 0
-    expect(code == 1, f"exit code {code}")
-    print("   ", output.strip().splitlines()[-1])
-    code, output = run(other, here.folder)
-    expect(code == 0, "and the same command again completes")
+
+    say("control_finetune never starts")
+    cluster.faults.never_starts.add("control_finetune")
+    short = changed(config, "short", deadline_hours=20 / 3600)
+    fails(run(short, here.folder), "its container never started (ImagePullBackOff")
+    cluster.faults.never_starts.clear()
+
+    say("someone deletes the job of control_finetune")
+    cluster.faults.deleted.add("control_finetune")
+    fails(run(config, here.folder), "`control_finetune` failed on Kubernetes: its job is gone")
+
+    say("and the same command again completes")
+    code, output = run(config, here.folder)
+    expect(code == 0, f"exit code {code}")
+    cached = output.count("Using cached version of")
+    expect(cached >= 6, f"{cached} steps cached")
+    expect(PASSWORD not in json.dumps(jobs), "no password stands in a job")
+    expect("ZENML_STORE_API_TOKEN" not in json.dumps(jobs), "and no token")
+    secrets = cluster.manifests["secrets"]
+    expect(len(secrets) == len(jobs), f"{len(jobs)} jobs, {len(secrets)} Secrets with it")
+    for secret in secrets:
+        validate(secret, "v1", "Secret")
 
 
-def recipe(here: Site) -> Path:
+def fails(done: tuple[int, str], *words: str) -> None:
+    """Exit code 1, and the last line says all the words and how to go on."""
+    code, output = done
+    last = output.strip().splitlines()[-1]
+    words += ("Finished steps are kept: the same command goes on from there.",)
+    expect(code == 1 and all(word in last for word in words), f"exit code {code}: {last}")
+
+
+def stored_secrets() -> None:
+    """What the recipes name by {{…}}."""
+    zenml("secret", "create", "mlflow", "--username=admin", f"--password={PASSWORD}")
+    zenml("secret", "create", "s3", "--key=test", "--secret=test")
+
+
+def recipe(here: Site, name: str, **orchestrator: Any) -> Path:
     """The recipe as a person would edit it: this site's names in place of the examples."""
-    text = (ROOT / "deploy" / "stacks" / "kubernetes_gpu.yaml").read_text()
-    content = yaml.safe_load(text)
-    components = content["components"]
+    text = (ROOT / "deploy" / "stacks" / f"{name}.yaml").read_text()
+    components = (content := yaml.safe_load(text))["components"]
     components["experiment_tracker"][0]["configuration"]["tracking_uri"] = here.mlflow
     components["artifact_store"][0]["configuration"] |= {
         "path": "s3://artifacts/mutualctr", "client_kwargs": {"endpoint_url": here.s3},
     }  # fmt: skip
-    operator = components["step_operator"][0]["configuration"]
-    operator["kubernetes_context"] = "fake"
-    path = here.folder / "kubernetes-gpu.yaml"
+    for kind in ("orchestrator", "step_operator"):
+        for component in components.get(kind, []):
+            if "kubernetes_context" in component["configuration"]:
+                component["configuration"]["kubernetes_context"] = "fake"
+    components["orchestrator"][0]["configuration"] |= orchestrator
+    path = here.folder / f"{name}.yaml"
+    path.write_text(yaml.safe_dump(content))
+    return path
+
+
+def changed(config: Path, name: str, lr: float | None = None, **resources: Any) -> Path:
+    """The same run with other resources or another learning rate."""
+    content = yaml.safe_load(config.read_text())
+    for part in content["parameters"]["resources"].values():
+        part.update(resources)
+    if lr is not None:
+        content["parameters"]["finetuning"]["lr"] = lr
+    path = config.with_name(f"{name}.yaml")
     path.write_text(yaml.safe_dump(content))
     return path
 

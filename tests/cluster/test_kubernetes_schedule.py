@@ -39,7 +39,7 @@ def test_a_schedule_becomes_a_valid_cron_job(tmp_path, tracking_uri, monkeypatch
     )  # fmt: skip
     with fake_cluster(tmp_path) as cluster:
         result = orchestrator.submit_pipeline(snapshot, None, {"ZENML_STORE_URL": "u"}, {}, None)
-    (manifest,) = cluster.manifests
+    (manifest,) = cluster.manifests["cronjobs"]
     # The schemas up to 1.30 require onPodConditions of every failure rule, which no server does.
     validate(manifest, "batch/v1", "CronJob", versions=("1.34",))
     assert manifest["spec"]["schedule"] == "0 3 * * *"

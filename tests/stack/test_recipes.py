@@ -10,20 +10,23 @@ from zenml.enums import StackComponentType
 from zenml.integrations.registry import integration_registry
 from zenml.stack.flavor_registry import FlavorRegistry
 
-from stack.resources import GRANTS
+from mutualctr.config import StepResources
+from stack.resources import GRANTS, settings_for
 
 ROOT = Path(__file__).resolve().parents[2]
 RECIPES = sorted((ROOT / "deploy" / "stacks").glob("*.yaml"))
-OWN = {"local_parallel", "kubeflow_fixed"}
+OWN = {"local_parallel", "kubeflow_fixed", "kubernetes_sealed"}
 SECRET = re.compile(r"\{\{[a-z0-9]+\.[a-z_]+\}\}")
 WORDS_OF_SECRETS = ("password", "secret", "token", "key")
 
 
 def own_flavor(name: str):
     from stack.kubeflow import FixedKubeflowFlavor
+    from stack.kubernetes_flavor import SealedKubernetesFlavor
     from stack.parallel_orchestrator import LocalParallelFlavor
 
-    return {"local_parallel": LocalParallelFlavor, "kubeflow_fixed": FixedKubeflowFlavor}[name]()
+    flavors = [LocalParallelFlavor(), FixedKubeflowFlavor(), SealedKubernetesFlavor()]
+    return next(flavor for flavor in flavors if flavor.name == name)
 
 
 def config_class(kind: str, name: str):
@@ -92,3 +95,27 @@ def test_what_a_recipe_trains_on_can_be_asked_for_hardware(path):
 def test_a_run_that_ends_elsewhere_still_has_a_tracker_and_a_registry(path):
     content = yaml.safe_load(path.read_text())
     assert {"experiment_tracker", "model_registry"} <= set(content["components"])
+
+
+SHOWN = re.compile(r"^```yaml\n(resources:.*?)^```", re.DOTALL | re.MULTILINE)
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_what_its_page_shows_the_recipe_grants(path):
+    page = ROOT / "docs" / "stacks" / f"{path.stem}.md"
+    shown = SHOWN.findall(page.read_text() if page.exists() else "")
+    shown = shown or SHOWN.findall(page.with_name("README.md").read_text())
+    (blocks,) = (yaml.safe_load(text)["resources"] for text in shown)
+    stack = yaml.safe_load(path.read_text())["components"]
+    kind = "step_operator" if "step_operator" in stack else "orchestrator"
+    (item,) = stack[kind]
+    assert set(blocks) == {"pretraining", "finetuning"}
+    for block in blocks.values():
+        asked = dict(block)
+        if kind == "orchestrator":
+            asked["operator"] = None
+        if path.stem == "kubeflow":
+            del asked["deadline_hours"]
+        wish = StepResources.model_validate(asked)
+        assert wish.operator in (None, item["name"])
+        assert settings_for(wish, StackComponentType(kind), item["flavor"], item["name"])

@@ -25,6 +25,7 @@ H100 = {
 }
 SETTINGS_CLASSES = {
     ("step_operator", "kubernetes"): "kubernetes.flavors.KubernetesStepOperatorSettings",
+    ("step_operator", "kubernetes_sealed"): "kubernetes.flavors.KubernetesStepOperatorSettings",
     ("step_operator", "sagemaker"): "aws.flavors.sagemaker_step_operator_flavor."
     "SagemakerStepOperatorSettings",
     ("step_operator", "vertex"): "gcp.flavors.vertex_step_operator_flavor."
@@ -39,6 +40,7 @@ SETTINGS_CLASSES = {
 }
 WISHES = {
     "kubernetes": H100,
+    "kubernetes_sealed": H100,
     "kubeflow_fixed": H100,
     "sagemaker": {"operator": "gpu", "gpus": 1, "machine": "ml.g5.xlarge"},
     "vertex": {
@@ -138,7 +140,7 @@ def test_the_operator_knows_every_key(kind, flavor):
     if (kind, flavor) not in SETTINGS_CLASSES:
         assert flavor == "subprocess"
         return
-    if flavor in ("kubernetes", "kubeflow_fixed"):
+    if flavor in ("kubernetes", "kubernetes_sealed", "kubeflow_fixed"):
         pytest.importorskip("kubernetes", reason="pod settings need the `cloud` extra")
     if flavor == "kubeflow_fixed":
         pytest.importorskip("kfp", reason="kubeflow settings need the `kubeflow` extra")
@@ -170,5 +172,5 @@ def test_a_wish_that_cannot_be_granted_is_an_error(case):
 
 def test_an_unknown_kind_lists_the_known_ones():
     wish = StepResources(operator="gpu", gpus=1)
-    with pytest.raises(StackError, match="known are: azureml, kubernetes, modal"):
+    with pytest.raises(StackError, match="azureml, kubernetes, kubernetes_sealed, modal"):
         settings_for(wish, StackComponentType.STEP_OPERATOR, "databricks", "gpu")
