@@ -213,7 +213,7 @@ class FileReader:
     def _parquet(
         self, file: StoredFile, first_row: int, folder: Path, advance: Advance
     ) -> FileInfo:
-        path, sha256 = _on_disk(file, folder)
+        path, sha256 = on_disk(file, folder)
         counted, batches = parquet_batches(path, file.name, self.contract.of_file(None))
         with Quarantine(folder / MALFORMED_FILE, file.name, first_row) as quarantine:
             aside = quarantine.add if self.lenient else None
@@ -372,7 +372,7 @@ def _version(file: StoredFile) -> str:
     return content_digests([file])[0] if isinstance(file, LocalFile) else file.version()
 
 
-def _on_disk(file: StoredFile, folder: Path) -> tuple[Path, str]:
+def on_disk(file: StoredFile, folder: Path) -> tuple[Path, str]:
     """Parquet files are read at random places, so an object is copied into `folder` first."""
     if isinstance(file, LocalFile):
         if not file.path.is_file():
