@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 
 @contextmanager
 def spark_session() -> "Iterator[SparkSession]":
-    """Start Spark; it is stopped when the block ends.
+    """Start Spark; it is stopped when the block ends. A session that is there is used and stays.
 
     Raises EngineError where pyspark or Java is missing or Spark gives up. A sentence of ours that
     a task raised in an executor is raised again as what it was.
@@ -40,15 +40,16 @@ def spark_session() -> "Iterator[SparkSession]":
     check_installed()
     from py4j.protocol import Py4JError
     from pyspark.errors import PySparkException
+    from pyspark.sql import SparkSession
 
-    session = None
+    session = active = SparkSession.getActiveSession()
     try:
-        session = _start()
+        session = active or _start()
         yield session
     except (PySparkException, Py4JError) as error:
         raise in_a_sentence(str(error)) from None
     finally:
-        if session is not None:
+        if active is None and session is not None:
             session.stop()
 
 
