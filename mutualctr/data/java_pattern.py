@@ -1,11 +1,11 @@
-"""RE2's expressions in Java's words, for Spark: the same texts match, or the pattern is refused.
+r"""RE2's expressions in Java's words, for Spark: the same texts match, or the pattern is refused.
 
     (?du)\A(?:pattern)\z      d: only a line feed ends a line; u: capitals beyond ASCII fold
 
 Contracts are written for RE2 (DuckDB, Arrow). What Java understands differently without an error
 is refused: nested brackets and && are sets of sets there, $ stops before a last line feed, \s, \v
-and \b know other characters, and a + behind a repetition never gives back. What only Java refuses
-is an error of its own in Spark.
+and \b know other characters, as (?U) says, and a + behind a repetition never gives back. What only
+Java refuses is an error of its own in Spark.
 """
 
 import re
@@ -13,7 +13,9 @@ import re
 from mutualctr.errors import DataError
 
 OUTSIDE = re.compile(
-    r"(?P<escaped>\\.)|(?P<repeated>[*+?}]\+)|(?P<end>\$)|(?P<set>\[\^?\]?)", re.DOTALL
+    r"(?P<escaped>\\.)|(?P<repeated>[*+?}]\+)|(?P<end>\$)|(?P<flags>\(\?[a-zA-Z-]*U)"
+    r"|(?P<set>\[\^?\]?)",
+    re.DOTALL,
 )
 INSIDE = re.compile(r"(?P<escaped>\\.)|(?P<and>&&)|(?P<nested>\[)|(?P<close>\])", re.DOTALL)
 OTHER_MEANING = {rf"\{letter}" for letter in "sSvVbBhHRXGZ"}

@@ -12,12 +12,12 @@ aside. A row has one entry, so it cannot be in two parts.
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mutualctr.config import SplitConfig, SplitFiles
 from mutualctr.data.contract import ROW_COLUMN, Contract
 from mutualctr.data.event_files import (
     column_chunks,
@@ -31,6 +31,9 @@ from mutualctr.data.tokens import hours_of
 from mutualctr.errors import DataError
 from mutualctr.files import file_digest, replacing
 
+if TYPE_CHECKING:  # it would bring torch into every executor of Spark
+    from mutualctr.config import SplitConfig, SplitFiles
+
 PARTS = ("train", "dev", "test")
 TRAIN, DEV, TEST = range(3)
 SET_ASIDE = 3
@@ -43,7 +46,7 @@ SHARES = (0.8, 0.9)
 def split(
     events: Path,
     contract: Contract,
-    config: SplitConfig,
+    config: "SplitConfig",
     folder: Path,
     set_aside: np.ndarray | None = None,
 ) -> dict[str, int]:
@@ -131,13 +134,13 @@ def parts_in_time(time_R: np.ndarray, gap: int) -> np.ndarray:
     return part_R
 
 
-def parts_of_files(events: Path, files: SplitFiles) -> np.ndarray:
+def parts_of_files(events: Path, files: "SplitFiles") -> np.ndarray:
     """The part whose file a row came from."""
     rows = [pq.read_metadata(file).num_rows for file in event_files(events)]
     return np.repeat(part_of_each_file(events, files), rows)
 
 
-def part_of_each_file(events: Path, files: SplitFiles) -> np.ndarray:
+def part_of_each_file(events: Path, files: "SplitFiles") -> np.ndarray:
     """The part, uint8, of each file that was read, in their order.
 
     Every file must have its md5, and the events must be of exactly these three, which

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from mutualctr.data.suite import suite_of  # isort: skip  (it silences Great Expectations first)
 
-import duckdb
 import great_expectations as gx
 from great_expectations.core.expectation_validation_result import (
     ExpectationSuiteValidationResult,
@@ -21,15 +20,14 @@ from great_expectations.data_context import EphemeralDataContext
 from great_expectations.data_context.types.base import ProgressBarsConfig
 
 from mutualctr.data import duckdb_dialect, rules
-from mutualctr.data.contract import ROW_COLUMN, Contract
+from mutualctr.data.contract import Contract
 from mutualctr.data.event_sql import select_events, view_of
+from mutualctr.data.offenders import offenders
 from mutualctr.data.quarantine import row_rules
 from mutualctr.data.verdict import Offender, Result, ValidationReport
 
 if TYPE_CHECKING:
     from mutualctr.data.engine import Engine
-
-OFFENDERS_SHOWN = 5
 
 duckdb_dialect.register()
 
@@ -147,15 +145,3 @@ def _observed(rule: rules.Rule, found: dict[str, Any], unexpected: int) -> str:
         mean = found["observed_value"]
         return "it has no value" if mean is None else f"its mean is {mean:.6g}"
     return f"{unexpected:,} unexpected"
-
-
-def offenders(rule: rules.Rule, connection: duckdb.DuckDBPyConnection) -> tuple[Offender, ...]:
-    """The first rows of the view `events` that break the rule."""
-    predicate = rule.broken_by()
-    if predicate is None:
-        return ()
-    found = connection.execute(
-        f'SELECT "{ROW_COLUMN}", {rule.quoted} FROM events WHERE {predicate} '
-        f'ORDER BY "{ROW_COLUMN}" LIMIT {OFFENDERS_SHOWN}'
-    )
-    return tuple(Offender(row=row, value=value) for row, value in found.fetchall())

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.lib.format import open_memmap
 
-from mutualctr.config import SplitConfig
 from mutualctr.data.contract import ROW_COLUMN, Contract
 from mutualctr.data.on_spark.files import EventFile, check_shared, files_of
 from mutualctr.data.on_spark.ranks import value_at
@@ -38,6 +37,8 @@ from mutualctr.files import replacing
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
+    from mutualctr.config import SplitConfig
+
 ASIDE_FILE, DRAWN_FILE = "aside.npy", "drawn.npy"
 
 PartsOfFile = Callable[[EventFile, np.ndarray], np.ndarray]
@@ -48,7 +49,7 @@ def split(
     session: "SparkSession",
     events: Path,
     contract: Contract,
-    config: SplitConfig,
+    config: "SplitConfig",
     folder: Path,
     set_aside: np.ndarray,
 ) -> dict[str, int]:
@@ -97,14 +98,15 @@ def _rule(
     session: "SparkSession",
     events: Path,
     contract: Contract,
-    config: SplitConfig,
+    config: "SplitConfig",
     files: list[EventFile],
     set_aside: np.ndarray,
     shared: Path,
 ) -> PartsOfFile:
     if config.by == "hash":
+        column = config.id
         return lambda file, part_R: parts_of_hashes(
-            hash_of_rows(file.path, config.id, part_R)[part_R != SET_ASIDE]
+            hash_of_rows(file.path, column, part_R)[part_R != SET_ASIDE]
         )
     if config.by == "files":
         part_N = part_of_each_file(events, config.files)

@@ -17,10 +17,11 @@ from great_expectations.core.expectation_validation_result import ExpectationVal
 from mutualctr.data import quarantine
 from mutualctr.data.contract import ROW_COLUMN, Contract
 from mutualctr.data.event_sql import select_events, view_of
+from mutualctr.data.offenders import OFFENDERS_SHOWN, offenders
 from mutualctr.data.on_spark.files import check_shared, files_of
 from mutualctr.data.on_spark.tasks import result_of_each
 from mutualctr.data.rules import Rule
-from mutualctr.data.validation import OFFENDERS_SHOWN, judged, offenders, quiet_context, report_of
+from mutualctr.data.validation import judged, quiet_context, report_of
 from mutualctr.data.verdict import Offender, ValidationReport
 
 if TYPE_CHECKING:
