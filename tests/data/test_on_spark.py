@@ -180,7 +180,7 @@ def write_shop(folder, sizes=(300, 200, 1, 250)):
         age = random.integers(-3, 60, size)
         columns = {
             "click": random.integers(0, 2, size),
-            "hour": 14102100 + 100 * random.integers(0, 4, size) + random.integers(0, 5, size),
+            "hour": 14102100 + 100 * random.integers(0, 9, size) + random.integers(0, 24, size),
             "age": pa.array(age, pa.int64(), mask=age == 7),
         }
         for name in ("word", "past1", "past2"):
