@@ -7,10 +7,12 @@ blocks/features/        the feature map that made the ids (features.json, vocabu
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
+from typing import Protocol
 
 import numpy as np
 from numpy.lib.format import open_memmap
@@ -25,6 +27,13 @@ from mutualctr.data.split import PARTS
 
 FEATURES = "features"
 ARRAYS = ("ids", "label", "row")
+
+
+class History(Protocol):
+    """Where the earlier items of rows are found (`sequences.ClickHistory`)."""
+
+    def last(self, rows: slice, length: int) -> np.ndarray:
+        """local_ids_BL int32 of these rows, counted from the first of the events."""
 
 
 @dataclass(frozen=True)
@@ -82,12 +91,14 @@ def fill_blocks(
     contract: Contract,
     folder: Path,
     start_P: np.ndarray,
+    histories: Mapping[str, History] = MappingProxyType({}),
 ) -> None:
     """Encode the events into arrays that are there, in each from the row `start_P`.
 
-    Several processes may fill theirs at the same time.
+    Several processes may fill theirs at the same time, each with events of its own; what users
+    did before lies in the events of all, so then `histories` has it, by the names of sequences.
     """
-    encoders = _encoders(events, coded, part_R, feature_map, contract)
+    encoders = _encoders(events, coded, part_R, feature_map, contract, histories)
     part_GB = [part_R[group.start : group.start + group.rows] for group in coded.groups]
     rows_GP = np.stack([rows_per_part(part_B) for part_B in part_GB])
     start_GP = start_P + np.cumsum(rows_GP, axis=0) - rows_GP
@@ -135,13 +146,16 @@ def _encoders(
     part_R: np.ndarray,
     feature_map: FeatureMap,
     contract: Contract,
+    histories: Mapping[str, History],
 ) -> list[Encoder]:
     encoders = [_plain_fields(coded, feature_map)]
     for sequence, layout in zip(feature_map.sequence_features, feature_map.sequences, strict=True):
         if sequence.columns is not None:
             encoders.append(_item_columns(coded, feature_map, sequence, layout))
         else:
-            history = _history(events, coded, part_R, feature_map, contract, sequence, layout)
+            history = histories.get(sequence.name) or _history(
+                events, coded, part_R, feature_map, contract, sequence, layout
+            )
             encoders.append(_clicked_before(coded, history, layout))
     return encoders
 
@@ -181,7 +195,7 @@ def _item_columns(
     return encode
 
 
-def _clicked_before(coded: CodedEvents, history: ClickHistory, layout: SequenceLayout) -> Encoder:
+def _clicked_before(coded: CodedEvents, history: History, layout: SequenceLayout) -> Encoder:
     def encode(number: int, ids_FB: np.ndarray) -> None:
         group = coded.groups[number]
         ids_BL = history.last(slice(group.start, group.start + group.rows), layout.length)

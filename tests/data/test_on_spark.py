@@ -194,10 +194,16 @@ def test_times_numbers_and_sequences_are_the_same(session, tmp_path, monkeypatch
     before = ingest(tmp_path / "before" / "part-0.parquet", SHOP, tmp_path / "reference")
     ThisMachine().take_snapshot(before.files, None, SHOP, None).save(tmp_path)
     data = DataConfig(
-        contract="shop", source=str(tmp_path / "shop"), reference=str(tmp_path / "snapshot.json")
+        contract="shop",
+        source=str(tmp_path / "shop"),
+        reference=str(tmp_path / "snapshot.json"),
+        feature_set="own",
     )
     split = SplitConfig(by="time", gap=2)
-    both_roads(monkeypatch, data, SHOP, split, 3, tmp_path)
+    *_, blocks = both_roads(monkeypatch, data, SHOP, split, 3, tmp_path)
+    clicked = blocks.sequences[1]
+    ids_RL = np.load(blocks.folder / "test" / "ids.npy")[:, clicked.start :]
+    assert (ids_RL != clicked.padding_id).any(axis=0).all()
     assert json.loads((tmp_path / "spark" / "checked" / "validation.json").read_text())["drift"]
     split = SplitConfig(by="random", seed=4)
     files = tmp_path / "spark" / "events" / "files"
@@ -208,11 +214,6 @@ def test_times_numbers_and_sequences_are_the_same(session, tmp_path, monkeypatch
         engine.split(files, SHOP, split, folder, aside)
         parts.append((folder / "parts.npy").read_bytes())
     assert parts[0] == parts[1]
-
-
-def test_what_a_user_clicked_before_needs_one_machine(session, tmp_path):
-    with pytest.raises(EngineError, match=r"sequence clicked .* set `data.engine: local`"):
-        Spark(session).encode(tmp_path, tmp_path, SHOP, "own", 1, tmp_path)
 
 
 TEXTS = ["ab", "AB", "äB", "ÄB", "a\nb", "ab\n", "ab\r", "ab\u2028", "\u2028", "", None, "1:2", "'"]

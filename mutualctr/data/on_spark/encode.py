@@ -4,6 +4,7 @@ Each task codes its file with the library's own function and writes its rows at 
 arrays that lie on the shared disk.
 """
 
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,11 +18,11 @@ from mutualctr.data.coded import CodedEvents, read_coded
 from mutualctr.data.contract import Contract, Feature, Sequence
 from mutualctr.data.features import FeatureMap
 from mutualctr.data.on_spark.files import EventFile, check_shared, files_of
+from mutualctr.data.on_spark.history import FoundItems, look_up
 from mutualctr.data.on_spark.tasks import result_of_each, rows_of_each
 from mutualctr.data.on_spark.values import SCHEMA, counted_values, counts_table, summed
 from mutualctr.data.split import TRAIN, read_parts
 from mutualctr.data.tokens import quantile_edges
-from mutualctr.errors import EngineError
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -39,27 +40,40 @@ def encode(
     min_count: int,
     folder: Path,
 ) -> FeatureMap:
-    """Fit the feature map on train, write it and the three blocks.
-
-    Raises EngineError for a sequence that looks up what its user did before.
-    """
+    """Fit the feature map on train, write it and the three blocks."""
     chosen, sequences = contract.features(feature_set), contract.sequences(feature_set)
-    for sequence in sequences:
-        if sequence.user is not None:
-            raise EngineError(
-                f"The sequence {sequence.name} of contract {contract.name} looks up earlier clicks "
-                f"of a {sequence.user} in all rows, which only one machine does; set "
-                "`data.engine: local` or choose a `data.feature_set` without it."
-            )
     files = files_of(events)
     feature_map = _fit(session, files, parts, contract, chosen, sequences, min_count)
     feature_map.save(folder / FEATURES)
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".histories-") as temporary:
+        histories = Path(temporary)
+        looked_up = []
+        for sequence, layout in zip(sequences, feature_map.sequences, strict=True):
+            if sequence.user is not None:
+                looked_up.append(sequence.name)
+                target = histories / sequence.name
+                look_up(session, files, parts, contract, sequence, layout, folder, target)
+        _fill(session, files, parts, contract, feature_map, folder, histories, looked_up)
+    return feature_map
+
+
+def _fill(
+    session: "SparkSession",
+    files: list[EventFile],
+    parts: Path,
+    contract: Contract,
+    feature_map: FeatureMap,
+    folder: Path,
+    histories: Path,
+    looked_up: list[str],
+) -> None:
     rows_NP = np.array(
         result_of_each(session, lambda f: rows_per_part(read_parts(parts)[f.place]), files)
     )
     create_blocks(folder, rows_NP.sum(axis=0), feature_map.num_fields)
     start_NP = np.cumsum(rows_NP, axis=0) - rows_NP
-    names = features.raw_columns(chosen, sequences)
+    chosen = [field.feature for field in feature_map.fields]
+    names = features.raw_columns(chosen, feature_map.sequence_features)
 
     def fill(item: tuple[EventFile, np.ndarray]) -> None:
         file, start_P = item
@@ -67,10 +81,10 @@ def encode(
         part_R = read_parts(parts)[file.place]
         coded = read_coded(file.path, part_R, names)
         written = features.load(folder / FEATURES)
-        fill_blocks(file.path, coded, part_R, written, contract, folder, start_P)
+        found = {name: FoundItems(histories / name, file) for name in looked_up}
+        fill_blocks(file.path, coded, part_R, written, contract, folder, start_P, found)
 
     result_of_each(session, fill, list(zip(files, start_NP, strict=True)))
-    return feature_map
 
 
 def _fit(
