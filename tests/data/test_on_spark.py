@@ -284,7 +284,7 @@ def test_the_first_bad_file_speaks_and_in_the_same_words(session, tmp_path):
     assert "day-0.tsv: line 4" in said[0]
 
 
-def test_what_fails_in_an_executor_is_one_sentence(session):
+def test_what_fails_in_an_executor_is_one_sentence(session, capfd):
     def refuse(item):
         raise DataError(f"{item} is no good; mend it.")
 
@@ -294,6 +294,8 @@ def test_what_fails_in_an_executor_is_one_sentence(session):
         result_of_each(same, lambda item: 1 // item, [1, 0])
     assert "ZeroDivisionError" in str(error.value)
     assert "\n" not in str(error.value)
+    said = capfd.readouterr()
+    assert "\tat org.apache.spark" not in said.out + said.err
     assert session.range(3).count() == 3  # a session that was there before stays
 
 

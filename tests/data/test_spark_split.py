@@ -1,6 +1,8 @@
 """The split as tasks per file equals the split of one machine; the tasks run in this process."""
 
 import json
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import numpy as np
@@ -105,6 +107,16 @@ def test_a_rank_is_found_by_counting(values_N, data):
     arrays = [np.array(values, np.int64) for values in values_N]
     (found,) = ranks.value_at(Here(), lambda array: array, arrays, [rank])
     assert found == ranks.Boundary(values[rank], sum(value < values[rank] for value in values))
+
+
+def test_no_task_imports_what_it_does_not_need():
+    """A gigabyte an executor, and seconds of every first task."""
+    modules = ("values", "encode", "split", "history", "ingest", "ranks", "files", "tasks")
+    names = ", ".join(f"mutualctr.data.on_spark.{module}" for module in modules)
+    heavy = "{'torch', 'great_expectations', 'mlflow', 'pyspark'}"
+    code = f"import sys, {names}, mutualctr.data.offenders; print({heavy} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
 
 
 def test_a_row_without_a_time_is_named_by_its_number(tmp_path):

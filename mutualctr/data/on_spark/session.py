@@ -96,7 +96,7 @@ def _start() -> "SparkSession":
     for key, value in _settings(master).items():
         builder = builder.config(key, value)
     session = builder.getOrCreate()
-    session.sparkContext.setLogLevel("ERROR")
+    session.sparkContext.setLogLevel("FATAL")  # what fails is raised, in a sentence
     return session
 
 

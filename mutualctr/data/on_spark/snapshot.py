@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from mutualctr.data.contract import ROW_COLUMN, Contract
-from mutualctr.data.on_spark.files import EventFile, files_of
+from mutualctr.data.contract import Contract
+from mutualctr.data.on_spark.files import files_of
 from mutualctr.data.on_spark.validation import frame_of
-from mutualctr.data.on_spark.values import counted_values
+from mutualctr.data.on_spark.values import counted_values, rows_kept
 from mutualctr.data.snapshot import (
     DECILES,
     KEPT_VALUES,
@@ -25,7 +24,6 @@ from mutualctr.data.snapshot import (
     Snapshot,
     columns_of,
 )
-from mutualctr.data.split import positions_of
 from mutualctr.data.tokens import quantile_edges
 
 if TYPE_CHECKING:
@@ -43,7 +41,7 @@ def take_snapshot(
     rows, clicks = _totals(session, events, without, contract)
     numbers, categories = columns_of(contract, "number"), columns_of(contract, "category")
     names = numbers + categories
-    counted = counted_values(session, files_of(events), names, lambda f: _kept(f, without))
+    counted = counted_values(session, files_of(events), names, lambda f: rows_kept(f, without))
     counted = counted.persist()
     try:
         present = {row["name"]: row["rows"] for row in _present(counted).collect()}
@@ -83,16 +81,6 @@ def _totals(
     clicks = sql.sum(frame[f"`{contract.label}`"]) if contract.has_label else sql.lit(0)
     rows, found = frame.agg(sql.count(sql.lit(1)), clicks).first()
     return rows, found or 0
-
-
-def _kept(file: EventFile, without: Path | None) -> np.ndarray:
-    """kept_R of one file."""
-    kept_R = np.ones(file.rows, bool)
-    if without is not None:
-        inside = [(ROW_COLUMN, ">=", file.first_row), (ROW_COLUMN, "<", file.end_row)]
-        aside = pq.read_table(without, columns=[ROW_COLUMN], filters=inside)
-        kept_R[positions_of(file.path, aside[ROW_COLUMN].to_numpy())] = False
-    return kept_R
 
 
 def _present(counted: "DataFrame") -> "DataFrame":

@@ -1,15 +1,18 @@
 """How often each value of each column occurs: counted per file, summed by Spark."""
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from mutualctr.data.coded import read_coded
+from mutualctr.data.contract import ROW_COLUMN
 from mutualctr.data.on_spark.files import EventFile
 from mutualctr.data.on_spark.tasks import rows_of_each
-from mutualctr.data.split import DEV, TRAIN
+from mutualctr.data.split import DEV, TRAIN, positions_of
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -35,6 +38,16 @@ def counted_values(
         return pa.concat_tables(tables)
 
     return summed(rows_of_each(session, of_file, files, SCHEMA))
+
+
+def rows_kept(file: EventFile, without: Path | None) -> np.ndarray:
+    """kept_R of one file: all rows but those in the quarantine file `without`."""
+    kept_R = np.ones(file.rows, bool)
+    if without is not None:
+        inside = [(ROW_COLUMN, ">=", file.first_row), (ROW_COLUMN, "<", file.end_row)]
+        aside = pq.read_table(without, columns=[ROW_COLUMN], filters=inside)
+        kept_R[positions_of(file.path, aside[ROW_COLUMN].to_numpy())] = False
+    return kept_R
 
 
 def counts_table(name: str, values_V: pa.Array, count_V: np.ndarray) -> pa.Table:
