@@ -62,7 +62,8 @@ def prepare(config: RunConfig, folder: Path) -> Blocks:
     rows = split.split(events.files, contract, config.split_rows, paths["split"])
     parts = Split.of(paths["split"], **{f"{part}_rows": rows[part] for part in split.PARTS})
     feature_set = config.data.feature_set
-    return encode_events(events, parts, contract, feature_set, config.features, paths["blocks"])
+    chosen = (feature_set, config.features)
+    return encode_events(events, parts, contract, *chosen, config.data.engine, paths["blocks"])
 
 
 def test_auc(

@@ -53,12 +53,12 @@ def measure(rows: int, folder: Path) -> dict[str, Any]:
     )
     config = SplitConfig(by="random", seed=SEED)
     split = timed(
-        "split", lambda to: prepare.split_events(events, validation, contract, config, to)
+        "split", lambda to: prepare.split_events(events, validation, contract, config, "local", to)
     )
     blocks = timed(
         "encode",
         lambda to: prepare.encode_events(
-            events, split, contract, None, FeatureConfig(min_count=MIN_COUNT), to
+            events, split, contract, None, FeatureConfig(min_count=MIN_COUNT), "local", to
         ),
     )
     used = resource.getrusage(resource.RUSAGE_SELF)

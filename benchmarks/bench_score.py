@@ -22,6 +22,7 @@ from mlflow.tracking import MlflowClient
 
 from mutualctr.config import DataConfig, Generated
 from mutualctr.data.contract import load_contract
+from mutualctr.data.engine import ThisMachine
 from mutualctr.data.prepare import check_events, ingest_source
 from mutualctr.registry.aliases import find_version
 from mutualctr.registry.batch import score_events
@@ -48,7 +49,14 @@ def main() -> None:
             (folder / name).mkdir()
         events = ingest_source(data, contract, "", folder / "events", folder / "kept", "")
         validate_s, _ = _timed(
-            check_events, events.files, contract, None, 0, None, folder / "validation"
+            check_events,
+            events.files,
+            contract,
+            None,
+            0,
+            None,
+            folder / "validation",
+            ThisMachine(),
         )
         model = f"{version.name}/{version.version}"
         taken, busy = [], []

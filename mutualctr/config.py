@@ -15,6 +15,9 @@ from mutualctr.data.postgres import holds_password
 GENERATED_CONTRACT = "criteo"
 
 
+EngineName = Literal["local", "spark"]
+
+
 class Generated(Closed):
     """Clicks generated in the shape of the contract, for machines without data."""
 
@@ -51,6 +54,8 @@ class DataConfig(Closed):
     """Snapshot of an earlier run (its validation's snapshot.json) to measure drift against."""
     memory_mb: int | None = Field(default=None, ge=64)
     """Bounds what ingest holds of rows that wait to be written; null: 65,536 rows at a time."""
+    engine: EngineName = "local"
+    """Who goes over the rows: this machine, or the Spark that this machine is set up for."""
 
     @model_validator(mode="after")
     def _one_origin(self) -> "DataConfig":

@@ -16,6 +16,10 @@ class DataError(UserError):
     """A file, row or column breaks a rule."""
 
 
+class EngineError(UserError):
+    """The engine that was asked for is not there, or gave up."""
+
+
 class RegistryError(UserError):
     """The registry lacks what was asked of it."""
 

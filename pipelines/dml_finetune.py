@@ -51,8 +51,9 @@ def wire(
 
     events = ingest(config.data, contract, source)
     validation = validate(events, contract, config.data, reference_fingerprint(config.data))
-    parts = split(events, validation, contract, config.split_rows)
-    blocks = encode(events, parts, contract, config.data.feature_set, config.features)
+    engine = config.data.engine
+    parts = split(events, validation, contract, config.split_rows, engine)
+    blocks = encode(events, parts, contract, config.data.feature_set, config.features, engine)
 
     how = (
         config.network,

@@ -32,8 +32,9 @@ def wire(
     contract = load_contract(config.data.contract)
     events = ingest(config.data, contract, source_fingerprint(config.data))
     validation = validate(events, contract, config.data, reference_fingerprint(config.data))
-    parts = split(events, validation, contract, config.split_rows)
-    blocks = encode(events, parts, contract, config.data.feature_set, config.features)
+    engine = config.data.engine
+    parts = split(events, validation, contract, config.split_rows, engine)
+    blocks = encode(events, parts, contract, config.data.feature_set, config.features, engine)
     study(events, parts, blocks, contract, config)
 
 

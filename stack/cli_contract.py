@@ -39,6 +39,7 @@ def check(
 ) -> None:
     """Validate FILE against a contract without a run; exit code 1 where a run would stop."""
     from mutualctr.data.contract import load_contract
+    from mutualctr.data.engine import ThisMachine
     from mutualctr.data.events import ingest
     from mutualctr.data.origin import find_source
     from mutualctr.data.prepare import VALIDATION_PAGE, check_events
@@ -49,7 +50,13 @@ def check(
         source = find_source(str(file.absolute()), loaded)
         events = ingest(source, loaded, Path(folder), quarantine_percent=quarantine_percent)
         report, snapshot = check_events(
-            events.files, loaded, quarantine_percent, events.malformed, reference, out
+            events.files,
+            loaded,
+            quarantine_percent,
+            events.malformed,
+            reference,
+            out,
+            ThisMachine(),
         )
     snapshot.save(out)
     click.echo(f"{report.rows:,} rows, {len(report.results)} expectations: {report.verdict}.")

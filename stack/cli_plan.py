@@ -70,11 +70,15 @@ def _shape(config, rows: int | None, ids: int | None):
         for folder in folders:
             folder.mkdir()
         expected = prepare.source_fingerprint(config.data)
-        events = prepare.ingest_source(config.data, contract, expected, folders[0])
+        events = prepare.ingest_source(
+            config.data, contract, expected, folders[0], Path(temporary) / "kept", ""
+        )
         rejected = Path("outputs") / "rejected"
         checked = prepare.validate_events(events, contract, config.data, folders[1], rejected)
-        parts = prepare.split_events(events, checked, contract, config.split_rows, folders[2])
-        blocks = prepare.encode_events(
-            events, parts, contract, config.data.feature_set, config.features, folders[3]
+        engine = config.data.engine
+        parts = prepare.split_events(
+            events, checked, contract, config.split_rows, engine, folders[2]
         )
+        chosen = (config.data.feature_set, config.features)
+        blocks = prepare.encode_events(events, parts, contract, *chosen, engine, folders[3])
         return Shape(parts.train_rows, parts.dev_rows, blocks.num_ids, blocks.num_fields)

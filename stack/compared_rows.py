@@ -10,6 +10,7 @@ from zenml.client import Client
 
 from mutualctr.config import DataConfig
 from mutualctr.data.contract import Contract, load_contract
+from mutualctr.data.engine import ThisMachine
 from mutualctr.data.prepare import check_events, ingest_source, source_fingerprint
 from mutualctr.data.raw_rows import write_raw_rows
 from mutualctr.data.split import TEST, read_parts
@@ -30,7 +31,9 @@ def rows_of_source(source: str, contract_name: str) -> Iterator[Rows]:
             (folder / name).mkdir()
         seen = source_fingerprint(data)
         events = ingest_source(data, contract, seen, folder / "events", folder / "kept", "")
-        report, _ = check_events(events.files, contract, None, 0, None, folder / "validation")
+        report, _ = check_events(
+            events.files, contract, None, 0, None, folder / "validation", ThisMachine()
+        )
         report.raise_on_critical(source)
         path = folder / "rows.parquet"
         yield path, write_raw_rows(events.files, contract, path), source

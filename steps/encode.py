@@ -4,7 +4,7 @@ from typing import Annotated
 
 from zenml import step
 
-from mutualctr.config import FeatureConfig
+from mutualctr.config import EngineName, FeatureConfig
 from mutualctr.data.contract import Contract
 from mutualctr.data.prepare import encode_events
 from mutualctr.reference import Blocks, Events, Split
@@ -15,8 +15,13 @@ from stack.scratch import scratch
 
 @step(cache_policy=DATA, output_materializers=ReferenceMaterializer)
 def encode(
-    events: Events, split: Split, contract: Contract, feature_set: str | None, config: FeatureConfig
+    events: Events,
+    split: Split,
+    contract: Contract,
+    feature_set: str | None,
+    config: FeatureConfig,
+    engine: EngineName,
 ) -> Annotated[Blocks, "blocks"]:
     """Fit the vocabulary on train, encode every part."""
     with scratch() as folder:
-        return encode_events(events, split, contract, feature_set, config, folder)
+        return encode_events(events, split, contract, feature_set, config, engine, folder)

@@ -20,7 +20,7 @@ REJECTED = Path("outputs/rejected")
 def validate(
     events: Events, contract: Contract, data: DataConfig, reference_fingerprint: str
 ) -> Annotated[Validation, "validation"]:
-    """Run the contract's Great Expectations suite over all rows, inside DuckDB.
+    """Run the contract's Great Expectations suite over all rows, inside DuckDB or Spark.
 
     `reference_fingerprint` ties the cache to the content of the snapshot that `data` names.
     """

@@ -30,7 +30,7 @@ def run(path: Path, folder: Path) -> None:
     rows = split(events.files, contract, config, folder / "split")
     parts = Split.of(folder / "split", **{f"{part}_rows": n for part, n in rows.items()})
     features = FeatureConfig(min_count=MIN_COUNT)
-    prepare.encode_events(events, parts, contract, None, features, folder / "blocks")
+    prepare.encode_events(events, parts, contract, None, features, "local", folder / "blocks")
 
 
 if __name__ == "__main__":

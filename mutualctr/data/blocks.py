@@ -7,10 +7,12 @@ blocks/features/        the feature map that made the ids (features.json, vocabu
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
+from typing import Protocol
 
 import numpy as np
 from numpy.lib.format import open_memmap
@@ -22,6 +24,16 @@ from mutualctr.data.in_threads import in_threads
 from mutualctr.data.layout import MISSING, PADDING, SequenceLayout
 from mutualctr.data.sequences import ClickHistory, clicks_and_times, last_items
 from mutualctr.data.split import PARTS
+
+FEATURES = "features"
+ARRAYS = ("ids", "label", "row")
+
+
+class History(Protocol):
+    """Where the earlier items of rows are found (`sequences.ClickHistory`)."""
+
+    def last(self, rows: slice, length: int) -> np.ndarray:
+        """local_ids_BL int32 of these rows, counted from the first of the events."""
 
 
 @dataclass(frozen=True)
@@ -49,15 +61,49 @@ def write_blocks(
 
     Rows that the split set aside are in no block.
     """
-    encoders = _encoders(events, coded, part_R, feature_map, contract)
+    create_blocks(folder, rows_per_part(part_R), feature_map.num_fields)
+    start_P = np.zeros(len(PARTS), np.int64)
+    fill_blocks(events, coded, part_R, feature_map, contract, folder, start_P)
+
+
+def rows_per_part(part_R: np.ndarray) -> np.ndarray:
+    """rows_P of train, dev, test."""
+    return np.array([np.count_nonzero(part_R == part) for part in range(len(PARTS))])
+
+
+def create_blocks(folder: Path, rows_P: np.ndarray, num_fields: int) -> None:
+    """The arrays of the three parts, empty."""
+    for name, rows in zip(PARTS, rows_P.tolist(), strict=True):
+        (folder / name).mkdir(parents=True)
+        for array, dtype, shape in (
+            ("ids", np.int32, (rows, num_fields)),
+            ("label", np.uint8, (rows,)),
+            ("row", np.int64, (rows,)),
+        ):
+            open_memmap(folder / name / f"{array}.npy", mode="w+", dtype=dtype, shape=shape)
+
+
+def fill_blocks(
+    events: Path,
+    coded: CodedEvents,
+    part_R: np.ndarray,
+    feature_map: FeatureMap,
+    contract: Contract,
+    folder: Path,
+    start_P: np.ndarray,
+    histories: Mapping[str, History] = MappingProxyType({}),
+) -> None:
+    """Encode the events into arrays that are there, in each from the row `start_P`.
+
+    Several processes may fill theirs at the same time, each with events of its own; what users
+    did before lies in the events of all, so then `histories` has it, by the names of sequences.
+    """
+    encoders = _encoders(events, coded, part_R, feature_map, contract, histories)
     part_GB = [part_R[group.start : group.start + group.rows] for group in coded.groups]
-    rows_GP = np.array([[np.sum(part_B == p) for p in range(len(PARTS))] for part_B in part_GB])
-    start_GP = np.cumsum(rows_GP, axis=0) - rows_GP
+    rows_GP = np.stack([rows_per_part(part_B) for part_B in part_GB])
+    start_GP = start_P + np.cumsum(rows_GP, axis=0) - rows_GP
     with ExitStack() as stack:
-        outputs = [
-            stack.enter_context(_Output(folder / name, int(rows), feature_map.num_fields))
-            for name, rows in zip(PARTS, rows_GP.sum(axis=0), strict=True)
-        ]
+        outputs = [stack.enter_context(_Output(folder / name)) for name in PARTS]
 
         def write(number: int) -> None:
             group = coded.groups[number]
@@ -85,8 +131,7 @@ MISSING_LABEL = 255
 def open_block(folder: Path, part: str) -> Block:
     """Map one part's arrays."""
     arrays = (
-        np.load(folder / part / f"{name}.npy", mmap_mode="r", allow_pickle=False)
-        for name in ("ids", "label", "row")
+        np.load(folder / part / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in ARRAYS
     )
     return Block(*arrays)
 
@@ -101,13 +146,16 @@ def _encoders(
     part_R: np.ndarray,
     feature_map: FeatureMap,
     contract: Contract,
+    histories: Mapping[str, History],
 ) -> list[Encoder]:
     encoders = [_plain_fields(coded, feature_map)]
     for sequence, layout in zip(feature_map.sequence_features, feature_map.sequences, strict=True):
         if sequence.columns is not None:
             encoders.append(_item_columns(coded, feature_map, sequence, layout))
         else:
-            history = _history(events, coded, part_R, feature_map, contract, sequence, layout)
+            history = histories.get(sequence.name) or _history(
+                events, coded, part_R, feature_map, contract, sequence, layout
+            )
             encoders.append(_clicked_before(coded, history, layout))
     return encoders
 
@@ -147,7 +195,7 @@ def _item_columns(
     return encode
 
 
-def _clicked_before(coded: CodedEvents, history: ClickHistory, layout: SequenceLayout) -> Encoder:
+def _clicked_before(coded: CodedEvents, history: History, layout: SequenceLayout) -> Encoder:
     def encode(number: int, ids_FB: np.ndarray) -> None:
         group = coded.groups[number]
         ids_BL = history.last(slice(group.start, group.start + group.rows), layout.length)
@@ -186,17 +234,10 @@ def _history(
 class _Output:
     """The three files of one part; threads write theirs at the place of their row group."""
 
-    def __init__(self, folder: Path, rows: int, fields: int):
-        folder.mkdir(parents=True)
-        self._arrays, self._files = [], []
-        for name, dtype, shape in (
-            ("ids", np.int32, (rows, fields)),
-            ("label", np.uint8, (rows,)),
-            ("row", np.int64, (rows,)),
-        ):
-            path = folder / f"{name}.npy"
-            self._arrays.append(open_memmap(path, mode="w+", dtype=dtype, shape=shape))
-            self._files.append(path.open("r+b", buffering=0))
+    def __init__(self, folder: Path):
+        paths = [folder / f"{name}.npy" for name in ARRAYS]
+        self._arrays = [open_memmap(path, mode="r") for path in paths]
+        self._files = [path.open("r+b", buffering=0) for path in paths]
 
     def __enter__(self) -> "_Output":
         return self

@@ -204,6 +204,11 @@ class Contract(Closed):
         """Name of the column that holds the click."""
         return next(column.name for column in self.columns if column.role == "label")
 
+    @property
+    def column_types(self) -> dict[str, str]:
+        """The type of each column, by name."""
+        return {column.name: column.type for column in self.columns}
+
     def of_file(self, name: str | None) -> "Contract":
         """The contract of one file alone: its own columns; null is the source's own files."""
         own = [c for c in self.columns if c.file == name and c.derived is None]

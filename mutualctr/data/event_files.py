@@ -31,8 +31,8 @@ DISTINCT_SHARE = 0.75
 
 
 def event_files(events: Path) -> list[Path]:
-    """The Parquet files of an events folder, in the order of their rows."""
-    files = sorted(events.glob("*.parquet"))
+    """The Parquet files of an events folder, in the order of their rows; or the one file itself."""
+    files = [events] if events.is_file() else sorted(events.glob("*.parquet"))
     assert files, f"{events} holds no events"
     return files
 

@@ -15,8 +15,12 @@ MEMORY_LIMIT = "4GB"
 
 
 def select_events(events: Path, without: Path | None = None) -> str:
-    """A query for all rows of the events, less those in the quarantine file where one is given."""
-    rows = f"SELECT * FROM read_parquet({sql_text(str(events / '*.parquet'))})"
+    """A query for all rows of the events, less those in the quarantine file where one is given.
+
+    `events` is their folder, or one of its files.
+    """
+    files = events if events.is_file() else events / "*.parquet"
+    rows = f"SELECT * FROM read_parquet({sql_text(str(files))})"
     if without is None:
         return rows
     aside = f'SELECT "{ROW_COLUMN}" FROM read_parquet({sql_text(str(without))})'

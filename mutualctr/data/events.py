@@ -12,7 +12,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -41,6 +41,7 @@ GROUPS_IN_MEMORY = 4
 """Row groups that are in memory together: gathered, handed on, coded, written."""
 
 Aside = Callable[[Malformed], None] | None
+Part = StoredFile | Table
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,10 @@ class EventsInfo:
     sources: tuple[FileInfo, ...]
 
 
+Entry = tuple[Path, FileInfo]
+"""The folder with events.parquet (and quarantine.parquet) of one source file, and its record."""
+
+
 def ingest(
     source: Path | Source,
     contract: Contract,
@@ -82,6 +87,7 @@ def ingest(
     memory_mb: int | None = None,
     kept: Path | None = None,
     code: str = "",
+    read: "ReadFiles | None" = None,
 ) -> EventsInfo:
     """Read a source into `folder/files/`, one Parquet file for each of its files.
 
@@ -93,7 +99,8 @@ def ingest(
     Without `quarantine_percent` the first malformed row raises DataError with file, line, column
     and rule. With it, malformed rows go to `folder/quarantine.parquet`, and only more than that
     share of all rows raises. `memory_mb` bounds the rows that wait to be written. Files that were
-    finished earlier by the same `code` are taken from `kept` and not read again.
+    finished earlier by the same `code` are taken from `kept` and not read again. `read` says how
+    the files are gone through; null reads one after the other, here.
 
     Raises DataError as well for what no row is to blame for: damaged compression, a wrong header,
     no rows, a file that changes while it is read.
@@ -101,11 +108,9 @@ def ingest(
     if isinstance(source, Path):
         source = Source(source.name, (LocalFile(source),), None, {})
     folder.mkdir(parents=True, exist_ok=True)
-    with (
-        tempfile.TemporaryDirectory(dir=folder, prefix=".ingest-") as unkept,
-        ingest_progress(sum(_size(file) for file in source.files)) as advance,
-    ):
-        work = _Ingest(
+    keep = None if source.table is not None else kept
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".ingest-") as unkept:
+        reader = FileReader(
             contract=contract,
             attributes={
                 name: read_attributes(file, name, contract)
@@ -113,26 +118,18 @@ def ingest(
             },
             lenient=quarantine_percent is not None,
             group_bytes=None if memory_mb is None else (memory_mb << 20) // GROUPS_IN_MEMORY,
-            advance=advance,
+            keep=keep or Path(unkept),
+            lasts=keep is not None,
+            depends_on=(code, *(_sha256(file) for file in source.attributes.values())),
         )
-        attributes = [_sha256(file) for file in source.attributes.values()]
-        keep = None if kept is None or source.table is not None else kept
-        entries, infos, first_row = [], [], 1
-        for part in source.files or (source.table,):
-            key = ""
-            if keep is not None:
-                key = kept_files.key_of(
-                    code, *work.depends_on(), *attributes, part.name, _version(part), str(first_row)
-                )
-            entry, info = _entry(work, part, first_row, keep or Path(unkept), key or part.name)
-            entries.append(entry)
-            infos.append(info)
-            first_row += info.rows + info.malformed
+        parts = source.files or (source.table,)
+        entries = (read or read_one_by_one)(reader, parts)
+        infos = [info for _, info in entries]
         _check_share(infos, quarantine_percent, source.title)
         rows = sum(info.rows for info in infos)
         if rows == 0:
             raise DataError(f"{source.title}: no row is left; give data that has rows.")
-        _assemble(entries, infos, folder)
+        _assemble(entries, folder)
     if keep is not None:
         kept_files.drop_unused(keep)
     return EventsInfo(
@@ -146,29 +143,48 @@ def ingest(
 
 
 @dataclass(frozen=True)
-class _Ingest:
-    """What is the same for all files of a source."""
+class FileReader:
+    """Reads single files of one source; it can be sent to another process."""
 
     contract: Contract
     attributes: dict[str, pa.Table]
     lenient: bool
     group_bytes: int | None
-    advance: Advance
+    keep: Path
+    """Folder of the finished files."""
+    lasts: bool
+    """Whether that folder outlives this ingest."""
+    depends_on: tuple[str, ...]
+    """What decides the events of a file, beside the file and these settings."""
 
-    def depends_on(self) -> list[str]:
-        """What decides the events of a file, beside the file."""
+    def entry(self, part: Part, first_row: int, advance: Advance) -> Entry:
+        """The events of one file, whose first row has that number; made unless they are kept."""
+        key = self.key_of(part, str(first_row))
+        found = kept_files.find(self.keep, key)
+        if found is None:
+            with kept_files.making(self.keep, key) as fresh:
+                info = self.read(part, first_row, fresh, advance)
+                (fresh / FILES_RECORD).write_text(json.dumps(asdict(info)), encoding="utf-8")
+            found = self.keep / key
+        record = json.loads((found / FILES_RECORD).read_text(encoding="utf-8"))
+        return found, FileInfo(**record)
+
+    def key_of(self, part: Part, *more: str) -> str:
+        """Name of what is kept of a file."""
         shape = self.contract.model_dump_json(include={"format", "columns", "joined"})
-        return [shape, str(self.lenient), str(self.group_bytes)]
+        settings = (shape, str(self.lenient), str(self.group_bytes))
+        version = _version(part) if self.lasts else ""
+        return kept_files.key_of(*self.depends_on, *settings, part.name, version, *more)
 
-    def file(self, part: StoredFile | Table, first_row: int, folder: Path) -> FileInfo:
+    def read(self, part: Part, first_row: int, folder: Path, advance: Advance) -> FileInfo:
         """Read one file (or table) into folder/events.parquet and folder/quarantine.parquet."""
         if isinstance(part, Table):
-            return self._table(part, folder)
-        if suffix(part) in (".parquet", ".pq") or self.contract.format.kind == "parquet":
-            return self._parquet(part, first_row, folder)
-        return self._lines(part, first_row, folder)
+            return self._table(part, folder, advance)
+        if is_parquet(part, self.contract):
+            return self._parquet(part, first_row, folder, advance)
+        return self._lines(part, first_row, folder, advance)
 
-    def _lines(self, file: StoredFile, first_row: int, folder: Path) -> FileInfo:
+    def _lines(self, file: StoredFile, first_row: int, folder: Path, advance: Advance) -> FileInfo:
         reading, counted = Reading(file), Counted()
         header_lines = int(self.contract.format.has_header)
         own = self.contract.of_file(None)
@@ -178,7 +194,7 @@ class _Ingest:
                 blocks = cut_lines(plain_bytes(file, reading, BLOCK_BYTES), file.name, counted)
                 tables = typed_tables(blocks, file.name, own, aside)
                 rows = self._write(
-                    self._reported(tables, file.name, reading),
+                    _reported(tables, file.name, reading, advance),
                     file.name, first_row, header_lines, aside, folder,
                 )  # fmt: skip
             sha256 = reading.sha256()
@@ -194,22 +210,23 @@ class _Ingest:
             )
         return FileInfo(file.name, sha256, first_row, rows, quarantine.rows, quarantine.first)
 
-    def _parquet(self, file: StoredFile, first_row: int, folder: Path) -> FileInfo:
-        path, sha256 = _on_disk(file, folder)
+    def _parquet(
+        self, file: StoredFile, first_row: int, folder: Path, advance: Advance
+    ) -> FileInfo:
+        path, sha256 = on_disk(file, folder)
         counted, batches = parquet_batches(path, file.name, self.contract.of_file(None))
         with Quarantine(folder / MALFORMED_FILE, file.name, first_row) as quarantine:
             aside = quarantine.add if self.lenient else None
             tables = typed_batches(batches, file.name, self.contract.of_file(None), aside)
-            rows = self._write(
-                self._reported(tables, file.name, None), file.name, first_row, None, aside, folder
-            )
-        self.advance(file.name, file.size, 0)
+            tables = _reported(tables, file.name, None, advance)
+            rows = self._write(tables, file.name, first_row, None, aside, folder)
+        advance(file.name, file.size, 0)
         if path.parent == folder:
             path.unlink()
         assert counted == rows + quarantine.rows, f"{file.name}: a row is lost"
         return FileInfo(file.name, sha256, first_row, rows, quarantine.rows, quarantine.first)
 
-    def _table(self, table: Table, folder: Path) -> FileInfo:
+    def _table(self, table: Table, folder: Path, advance: Advance) -> FileInfo:
         own = self.contract.of_file(None)
         names = [column.name for column in own.columns]
         with (
@@ -219,7 +236,7 @@ class _Ingest:
             aside = quarantine.add if self.lenient else None
             tables = typed_batches(batches, table.name, own, aside)
             rows = self._write(
-                self._reported(tables, table.name, None), table.name, 1, None, aside, folder
+                _reported(tables, table.name, None, advance), table.name, 1, None, aside, folder
             )
         assert counted == rows + quarantine.rows, f"{table.name}: a row is lost"
         return FileInfo(table.name, "", 1, rows, quarantine.rows, quarantine.first)
@@ -245,30 +262,35 @@ class _Ingest:
         assert pq.read_metadata(folder / "events.parquet").num_rows == rows
         return rows
 
-    def _reported(
-        self, tables: Iterator[pa.Table], name: str, reading: Reading | None
-    ) -> Iterator[pa.Table]:
-        seen = 0
-        for table in tables:
-            read = 0 if reading is None else reading.bytes_read - seen
-            seen += read
-            self.advance(name, read, table.num_rows)
-            yield table
+
+ReadFiles = Callable[[FileReader, Sequence[Part]], list[Entry]]
 
 
-def _entry(
-    work: _Ingest, part: StoredFile | Table, first_row: int, keep: Path, key: str
-) -> tuple[Path, FileInfo]:
-    """The folder with the events of one file, and its record; made unless it is kept."""
-    key = kept_files.key_of(key)
-    found = kept_files.find(keep, key)
-    if found is None:
-        with kept_files.making(keep, key) as fresh:
-            info = work.file(part, first_row, fresh)
-            (fresh / FILES_RECORD).write_text(json.dumps(asdict(info)), encoding="utf-8")
-        found = keep / key
-    info = FileInfo(**json.loads((found / FILES_RECORD).read_text(encoding="utf-8")))
-    return found, info
+def read_one_by_one(reader: FileReader, parts: Sequence[Part]) -> list[Entry]:
+    """The entries of all files, each behind the rows of those before it."""
+    entries, first_row = [], 1
+    with ingest_progress(sum(_size(part) for part in parts)) as advance:
+        for part in parts:
+            entries.append(reader.entry(part, first_row, advance))
+            info = entries[-1][1]
+            first_row += info.rows + info.malformed
+    return entries
+
+
+def is_parquet(file: StoredFile, contract: Contract) -> bool:
+    """Whether a file is read as Parquet, whatever its bytes are."""
+    return suffix(file) in (".parquet", ".pq") or contract.format.kind == "parquet"
+
+
+def _reported(
+    tables: Iterator[pa.Table], name: str, reading: Reading | None, advance: Advance
+) -> Iterator[pa.Table]:
+    seen = 0
+    for table in tables:
+        read = 0 if reading is None else reading.bytes_read - seen
+        seen += read
+        advance(name, read, table.num_rows)
+        yield table
 
 
 def _check_share(infos: list[FileInfo], percent: float | None, title: str) -> None:
@@ -284,18 +306,18 @@ def _check_share(infos: list[FileInfo], percent: float | None, title: str) -> No
     )
 
 
-def _assemble(entries: list[Path], infos: list[FileInfo], folder: Path) -> None:
+def _assemble(entries: list[Entry], folder: Path) -> None:
     """Files, quarantine and record of the whole source, in place of former ones."""
     fresh = folder / ".files"
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir()
-    for number, entry in enumerate(entries):
+    for number, (entry, _) in enumerate(entries):
         kept_files.link(entry / "events.parquet", fresh / file_name(number))
     (folder / MALFORMED_FILE).unlink(missing_ok=True)
-    names = _shown([info.file for info in infos])
+    names = _shown([info.file for _, info in entries])
     broken = {
         name: entry / MALFORMED_FILE
-        for name, entry, info in zip(names, entries, infos, strict=True)
+        for name, (entry, info) in zip(names, entries, strict=True)
         if info.malformed
     }
     if broken:
@@ -304,7 +326,7 @@ def _assemble(entries: list[Path], infos: list[FileInfo], folder: Path) -> None:
     record = [
         {"file": name, "sha256": info.sha256, "first_row": info.first_row, "rows": info.rows,
          "malformed": info.malformed}
-        for name, info in zip(names, infos, strict=True)
+        for name, (_, info) in zip(names, entries, strict=True)
     ]  # fmt: skip
     with replacing(folder / FILES_RECORD) as temporary:
         temporary.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
@@ -328,9 +350,11 @@ def _joint_sha256(infos: list[FileInfo]) -> str:
     return kept_files.key_of(*(f"{name} {info.sha256}" for name, info in pairs))
 
 
-def _size(file: StoredFile) -> int:
+def _size(part: Part) -> int:
+    if isinstance(part, Table):
+        return 0
     try:
-        return file.size
+        return part.size
     except FileNotFoundError:
         return 0  # opening it says so in a sentence
 
@@ -348,7 +372,7 @@ def _version(file: StoredFile) -> str:
     return content_digests([file])[0] if isinstance(file, LocalFile) else file.version()
 
 
-def _on_disk(file: StoredFile, folder: Path) -> tuple[Path, str]:
+def on_disk(file: StoredFile, folder: Path) -> tuple[Path, str]:
     """Parquet files are read at random places, so an object is copied into `folder` first."""
     if isinstance(file, LocalFile):
         if not file.path.is_file():

@@ -293,19 +293,46 @@ def fit(
         edges = None
         if feature.transform == "quantile":
             edges = quantile_edges(column.values_V, column.train_count_V, feature.buckets)
-        counted = [_tokens(feature, column, edges)]
-        for sequence in sequences:
-            if sequence.of == feature.name:
-                for name in sequence.columns or ():
-                    tokens, counts = _tokens(feature, coded.columns[name], edges)
-                    if sequence.padding is not None:
-                        item = ~_is_text(tokens, sequence.padding)
-                        tokens, counts = tokens.filter(pa.array(item)), counts[item]
-                    counted.append((tokens, counts))
-        tokens_V, counts_V = _vocabulary(counted, min_count)
-        return Field(feature, column_types[feature.column], tokens_V, counts_V, edges)
+        counted = count_tokens(coded, feature, sequences, edges)
+        return field_of(feature, column_types[feature.column], counted, edges, min_count)
 
     return FeatureMap(tuple(in_threads(fitted, features)), min_count, sequences)
+
+
+def count_tokens(
+    coded: CodedEvents,
+    feature: Feature,
+    sequences: tuple[Sequence, ...],
+    edges: tuple[int, ...] | None,
+) -> pa.Table:
+    """`token` and `count`: how often train has each token of the feature's vocabulary."""
+    counted = [_tokens(feature, coded.columns[feature.column], edges)]
+    for sequence in sequences:
+        if sequence.of == feature.name:
+            for name in sequence.columns or ():
+                tokens, counts = _tokens(feature, coded.columns[name], edges)
+                if sequence.padding is not None:
+                    item = ~_is_text(tokens, sequence.padding)
+                    tokens, counts = tokens.filter(pa.array(item)), counts[item]
+                counted.append((tokens, counts))
+    merged = pa.concat_arrays([tokens for tokens, _ in counted]).dictionary_encode()
+    count_V = np.zeros(len(merged.dictionary), np.int64)
+    np.add.at(count_V, merged.indices.to_numpy(), np.concatenate([counts for _, counts in counted]))
+    return pa.table({"token": merged.dictionary, "count": count_V})
+
+
+def field_of(
+    feature: Feature,
+    column_type: str,
+    counted: pa.Table,
+    edges: tuple[int, ...] | None,
+    min_count: int,
+) -> Field:
+    """The field with the tokens that are frequent enough, in the order of their ids."""
+    kept = counted.filter(pc.greater_equal(counted["count"], min_count))
+    order = pc.sort_indices(kept, sort_keys=[("count", "descending"), ("token", "ascending")])
+    tokens_V, counts_V = (_one_array(kept[name].take(order)) for name in ("token", "count"))
+    return Field(feature, column_type, tokens_V, counts_V, edges)
 
 
 def _tokens(
@@ -315,19 +342,6 @@ def _tokens(
     in_train = column.train_count_V > 0
     values = column.values_V.filter(pa.array(in_train))
     return tokens_of(feature, values, edges), column.train_count_V[in_train]
-
-
-def _vocabulary(
-    counted: list[tuple[pa.Array, np.ndarray]], min_count: int
-) -> tuple[pa.Array, pa.Array]:
-    """Merged tokens and counts in the order of their ids."""
-    merged = pa.concat_arrays([tokens for tokens, _ in counted]).dictionary_encode()
-    count_V = np.zeros(len(merged.dictionary), np.int64)
-    np.add.at(count_V, merged.indices.to_numpy(), np.concatenate([counts for _, counts in counted]))
-    kept = count_V >= min_count
-    table = pa.table({"token": merged.dictionary, "count": count_V}).filter(pa.array(kept))
-    order = pc.sort_indices(table, sort_keys=[("count", "descending"), ("token", "ascending")])
-    return _one_array(table["token"].take(order)), _one_array(table["count"].take(order))
 
 
 def _one_array(column: pa.Array | pa.ChunkedArray) -> pa.Array:

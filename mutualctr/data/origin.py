@@ -14,8 +14,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
-from mutualctr.config import WindowConfig
 from mutualctr.data.contract import Contract
 from mutualctr.data.digests import content_digests
 from mutualctr.data.object_store import SCHEMES, remote_files
@@ -25,6 +25,9 @@ from mutualctr.data.postgres import Table, parse_table
 from mutualctr.data.source import REPOSITORY, data_path, resolve_source
 from mutualctr.data.stored import COMPRESSION, LocalFile, StoredFile
 from mutualctr.errors import DataError
+
+if TYPE_CHECKING:  # it would bring torch into every executor of Spark
+    from mutualctr.config import WindowConfig
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,7 @@ class Source:
 
 
 def find_source(
-    source: str, contract: Contract, window: WindowConfig | None = None, root: Path = REPOSITORY
+    source: str, contract: Contract, window: "WindowConfig | None" = None, root: Path = REPOSITORY
 ) -> Source:
     """Look up what is there now; relative names lie in the data folder.
 
@@ -143,7 +146,7 @@ def partitions_of(source: str, root: Path = REPOSITORY) -> list[str] | None:
 
 
 def _within(
-    files: Sequence[StoredFile], window: WindowConfig | None, folder: str
+    files: Sequence[StoredFile], window: "WindowConfig | None", folder: str
 ) -> tuple[StoredFile, ...]:
     if window is None:
         return tuple(files)

@@ -10,10 +10,13 @@ lies in the window, and starts no run of its own.
 import re
 from collections.abc import Sequence
 from datetime import date, timedelta
+from typing import TYPE_CHECKING
 
 from mutualctr.closed import Closed
-from mutualctr.config import WindowConfig
 from mutualctr.errors import DataError
+
+if TYPE_CHECKING:  # it would bring torch into every executor of Spark
+    from mutualctr.config import WindowConfig
 
 DAY = re.compile(r"(?<!\d)(\d{4})-?(\d{2})-?(\d{2})(?!\d)")
 
@@ -33,7 +36,7 @@ class Selection(Closed):
 
 
 def select(
-    partitions: Sequence[str], window: WindowConfig | None, last_mark: str | None
+    partitions: Sequence[str], window: "WindowConfig | None", last_mark: str | None
 ) -> Selection:
     """The partitions to read: the newest `days` days, or all where there is no window.
 
@@ -53,7 +56,7 @@ def select(
     return Selection(partitions=tuple(names), new=len(new))
 
 
-def _place(name: str, window: WindowConfig | None) -> tuple[date, str]:
+def _place(name: str, window: "WindowConfig | None") -> tuple[date, str]:
     """Names alone decide the order without a window; with one, the day does, then the name."""
     return (date.min if window is None else _day_of(name), name)
 

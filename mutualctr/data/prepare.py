@@ -4,20 +4,17 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from mutualctr.config import DataConfig, FeatureConfig, SplitConfig
-from mutualctr.data import blocks as block_files
-from mutualctr.data import features, split
-from mutualctr.data.coded import read_coded
+from mutualctr.config import DataConfig, EngineName, FeatureConfig, SplitConfig
 from mutualctr.data.contract import Contract, load_contract
 from mutualctr.data.drift import check_comparable, compare, judge
-from mutualctr.data.event_sql import select_events
+from mutualctr.data.engine import Engine, engine_of
 from mutualctr.data.events import ingest
 from mutualctr.data.origin import find_source
 from mutualctr.data.quarantine import QUARANTINE_FILE
-from mutualctr.data.snapshot import Snapshot, load_snapshot, take_snapshot
+from mutualctr.data.snapshot import Snapshot, load_snapshot
 from mutualctr.data.source import fingerprint, resolve_source
 from mutualctr.data.synthetic import generate_criteo
-from mutualctr.data.validation import validate, validate_and_set_aside
+from mutualctr.data.validation import validate_and_set_aside
 from mutualctr.data.validation_html import render_html
 from mutualctr.data.verdict import ValidationReport
 from mutualctr.errors import DataError
@@ -47,14 +44,20 @@ def ingest_source(
     """
     options = {"quarantine_percent": data.quarantine_percent, "memory_mb": data.memory_mb}
     if data.generated is not None:
-        with tempfile.TemporaryDirectory() as temporary:
+        with (
+            tempfile.TemporaryDirectory(dir=folder, prefix=".generated-") as temporary,
+            engine_of(data.engine) as engine,
+        ):
             path = Path(temporary) / "generated.tsv"
             generate_criteo(path, data.generated.rows, data.generated.seed)
-            info = ingest(path, contract, folder, **options)
+            info = ingest(path, contract, folder, **options, read=engine.read_files)
         title = "generated"
     else:
         source = find_source(data.source, contract, data.window)
-        info = ingest(source, contract, folder, **options, kept=kept, code=code)
+        with engine_of(data.engine) as engine:
+            info = ingest(
+                source, contract, folder, **options, kept=kept, code=code, read=engine.read_files
+            )
         read = {entry.file: entry.sha256 for entry in info.sources}
         if source.table is None and source.fingerprint(read) != expected:
             raise DataError(
@@ -84,9 +87,11 @@ def validate_events(
     On a critical failure what the person needs to see is copied to `rejected`, and DataError says
     what is wrong first.
     """
-    report, snapshot = check_events(
-        events.files, contract, data.quarantine_percent, events.quarantined, data.reference, folder
-    )
+    limits = (data.quarantine_percent, events.quarantined)
+    with engine_of(data.engine) as engine:
+        report, snapshot = check_events(
+            events.files, contract, *limits, data.reference, folder, engine
+        )
     snapshot.save(folder)
     try:
         report.raise_on_critical(events.source)
@@ -109,6 +114,7 @@ def check_events(
     malformed: int,
     reference: str | None,
     folder: Path,
+    engine: Engine,
 ) -> tuple[ValidationReport, Snapshot]:
     """The contract's verdict on the events, as records and as files in `folder`.
 
@@ -116,14 +122,16 @@ def check_events(
     """
     quarantine = folder / QUARANTINE_FILE
     if quarantine_percent is None:
-        report = validate(files, contract)
+        report = engine.validate(files, contract, None)
     else:
-        report = validate_and_set_aside(files, contract, quarantine_percent, malformed, quarantine)
-    selected = select_events(files, quarantine if report.set_aside else None)
+        report = validate_and_set_aside(
+            files, contract, quarantine_percent, malformed, quarantine, engine
+        )
+    without = quarantine if report.set_aside else None
     if reference is not None:
         before = load_snapshot(resolve_source(reference))
         check_comparable(before, contract)
-        drift = compare(before, take_snapshot(selected, contract, before))
+        drift = compare(before, engine.take_snapshot(files, without, contract, before))
         results = (*report.results, *judge(drift, contract))
         report = report.model_copy(update={"drift": drift, "results": results})
     for name, content in (
@@ -132,17 +140,23 @@ def check_events(
     ):
         with replacing(folder / name) as temporary:
             temporary.write_text(content, encoding="utf-8")
-    return report, take_snapshot(selected, contract)
+    return report, engine.take_snapshot(files, without, contract, None)
 
 
 def split_events(
-    events: Events, validation: Validation, contract: Contract, config: SplitConfig, folder: Path
+    events: Events,
+    validation: Validation,
+    contract: Contract,
+    config: SplitConfig,
+    engine: EngineName,
+    folder: Path,
 ) -> Split:
     """Assign every row that was not set aside to train, dev or test."""
-    set_aside = validation.set_aside_rows()
-    rows = split.split(events.files, contract, config, folder, set_aside)
+    aside = validation.set_aside_rows()
+    with engine_of(engine) as running:
+        rows = running.split(events.files, contract, config, folder, aside)
     assert sum(rows.values()) == events.rows
-    assert rows["set_aside"] >= len(set_aside)
+    assert rows["set_aside"] >= len(aside)
     return Split.of(folder, **{f"{part}_rows": n for part, n in rows.items()})
 
 
@@ -152,17 +166,14 @@ def encode_events(
     contract: Contract,
     feature_set: str | None,
     config: FeatureConfig,
+    engine: EngineName,
     folder: Path,
 ) -> Blocks:
     """Fit the feature map on train, write it and the three blocks."""
-    part_R = split.read_parts(parts.folder)
-    column_types = {column.name: column.type for column in contract.columns}
-    chosen = contract.features(feature_set)
-    sequences = contract.sequences(feature_set)
-    coded = read_coded(events.files, part_R, features.raw_columns(chosen, sequences))
-    feature_map = features.fit(coded, chosen, sequences, column_types, config.min_count)
-    feature_map.save(folder / "features")
-    block_files.write_blocks(events.files, coded, part_R, feature_map, contract, folder)
+    with engine_of(engine) as running:
+        feature_map = running.encode(
+            events.files, parts.folder, contract, feature_set, config.min_count, folder
+        )
     return Blocks.of(
         folder,
         train_rows=parts.train_rows,

@@ -17,7 +17,10 @@ QUARANTINE_FILE = "quarantine.parquet"
 
 
 def set_aside(events: Path, contract: Contract, target: Path) -> int:
-    """Write the rows that break a critical rule about single rows; returns how many."""
+    """Write the rows that break a critical rule about single rows; returns how many.
+
+    `events` is their folder, or one of its files.
+    """
     broken = ", ".join(_broken(rule) for rule in row_rules(contract))
     query = (
         f'SELECT *, list_filter([{broken}], rule -> rule IS NOT NULL) AS "{BROKEN_COLUMN}" '
@@ -25,6 +28,15 @@ def set_aside(events: Path, contract: Contract, target: Path) -> int:
         + " OR ".join(f"({rule.broken_by()})" for rule in row_rules(contract))
         + f' ORDER BY "{ROW_COLUMN}"'
     )
+    return _copy(query, events, target)
+
+
+def join_parts(parts: Path, target: Path) -> int:
+    """Write the rows of all files of a folder as one; returns how many."""
+    return _copy(f'SELECT * FROM events ORDER BY "{ROW_COLUMN}"', parts, target)
+
+
+def _copy(query: str, events: Path, target: Path) -> int:
     with replacing(target) as temporary, view_of(select_events(events)) as connection:
         quoted_path = str(temporary).replace("'", "''")
         connection.execute(f"COPY ({query}) TO '{quoted_path}' (FORMAT parquet)")

@@ -12,12 +12,12 @@ aside. A row has one entry, so it cannot be in two parts.
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mutualctr.config import SplitConfig, SplitFiles
 from mutualctr.data.contract import ROW_COLUMN, Contract
 from mutualctr.data.event_files import (
     column_chunks,
@@ -31,6 +31,9 @@ from mutualctr.data.tokens import hours_of
 from mutualctr.errors import DataError
 from mutualctr.files import file_digest, replacing
 
+if TYPE_CHECKING:  # it would bring torch into every executor of Spark
+    from mutualctr.config import SplitConfig, SplitFiles
+
 PARTS = ("train", "dev", "test")
 TRAIN, DEV, TEST = range(3)
 SET_ASIDE = 3
@@ -43,7 +46,7 @@ SHARES = (0.8, 0.9)
 def split(
     events: Path,
     contract: Contract,
-    config: SplitConfig,
+    config: "SplitConfig",
     folder: Path,
     set_aside: np.ndarray | None = None,
 ) -> dict[str, int]:
@@ -58,11 +61,7 @@ def split(
     if set_aside is not None and len(set_aside):
         part_R[positions_of(events, set_aside)] = SET_ASIDE
     kept_K = np.flatnonzero(part_R != SET_ASIDE)
-    if len(kept_K) < MIN_ROWS:
-        raise DataError(
-            f"The events have {len(kept_K)} rows and a split into 80/10/10 % needs at least "
-            f"{MIN_ROWS}; give more data."
-        )
+    check_enough(len(kept_K))
     if config.by == "random":
         part_R[kept_K] = parts_along(np.random.default_rng(config.seed).permutation(len(kept_K)))
     elif config.by == "hash":
@@ -72,13 +71,31 @@ def split(
         part_R[kept_K] = parts_in_time(time_K, config.gap or 0)
     else:
         part_R[kept_K] = parts_of_files(events, config.files)[kept_K]
-    counts = np.bincount(part_R, minlength=4).tolist()
-    for name, rows in zip(PARTS, counts, strict=False):
-        if rows == 0:
-            raise DataError(f"The split leaves no row for {name}; give more data or a smaller gap.")
+    counts = rows_by_part(np.bincount(part_R, minlength=4))
     with replacing(folder / PARTS_FILE) as temporary, temporary.open("wb") as file:
         np.save(file, part_R, allow_pickle=False)
-    return dict(zip((*PARTS, "set_aside"), counts, strict=True))
+    return counts
+
+
+def check_enough(rows: int) -> None:
+    """Raise DataError where so many rows cannot be split."""
+    if rows < MIN_ROWS:
+        raise DataError(
+            f"The events have {rows} rows and a split into 80/10/10 % needs at least "
+            f"{MIN_ROWS}; give more data."
+        )
+
+
+def rows_by_part(count_P: np.ndarray) -> dict[str, int]:
+    """Names and counts of the three parts and of what is set aside.
+
+    Raises DataError where a part has no row.
+    """
+    counts = dict(zip((*PARTS, "set_aside"), count_P.tolist(), strict=True))
+    for name in PARTS:
+        if not counts[name]:
+            raise DataError(f"The split leaves no row for {name}; give more data or a smaller gap.")
+    return counts
 
 
 def parts_along(order_R: np.ndarray) -> np.ndarray:
@@ -117,8 +134,14 @@ def parts_in_time(time_R: np.ndarray, gap: int) -> np.ndarray:
     return part_R
 
 
-def parts_of_files(events: Path, files: SplitFiles) -> np.ndarray:
-    """The part whose file a row came from.
+def parts_of_files(events: Path, files: "SplitFiles") -> np.ndarray:
+    """The part whose file a row came from."""
+    rows = [pq.read_metadata(file).num_rows for file in event_files(events)]
+    return np.repeat(part_of_each_file(events, files), rows)
+
+
+def part_of_each_file(events: Path, files: "SplitFiles") -> np.ndarray:
+    """The part, uint8, of each file that was read, in their order.
 
     Every file must have its md5, and the events must be of exactly these three, which
     `files.json` beside the events knows by name and SHA-256.
@@ -144,8 +167,7 @@ def parts_of_files(events: Path, files: SplitFiles) -> np.ndarray:
     if len(ingested) != len(part_of):
         spare = ", ".join(name for name in ingested if name not in part_of)
         raise DataError(f"The split by files has no part for {spare}; read only its three files.")
-    rows = [pq.read_metadata(file).num_rows for file in event_files(events)]
-    return np.repeat(np.array([part_of[name] for name in ingested], np.uint8), rows)
+    return np.array([part_of[name] for name in ingested], np.uint8)
 
 
 def hash_of_rows(events: Path, column: str | None, part_R: np.ndarray) -> np.ndarray:
@@ -192,9 +214,17 @@ def _kept_values(
         at_K = np.flatnonzero(part_R[start : start + table.num_rows] != SET_ASIDE)
         values = table[name].combine_chunks().take(pa.array(at_K))
         if values.null_count:
-            row = start + at_K[values.is_null().index(True).as_py()] + 1
-            raise DataError(f"Row {row} has no {name}; {problem}.")
+            first = start + at_K[values.is_null().index(True).as_py()]
+            raise DataError(f"Row {_row_at(events, first)} has no {name}; {problem}.")
         yield at_K + start, values
+
+
+def _row_at(events: Path, position: int) -> int:
+    """The `row` number at a position."""
+    for start, table in column_chunks(events, [ROW_COLUMN]):
+        if position < start + table.num_rows:
+            return table[ROW_COLUMN][position - start].as_py()
+    raise AssertionError(f"there is no row at {position}")
 
 
 def positions_of(events: Path, rows: np.ndarray) -> np.ndarray:

@@ -2,7 +2,8 @@
 
 Every rule has a stock expectation. Only on DuckDB do expressions and calendar hours go through
 `UnexpectedRowsExpectation`: Great Expectations knows no regular expression for DuckDB, and a
-filter lets DuckDB look at each entry of a Parquet dictionary once instead of at each row.
+filter lets DuckDB look at each entry of a Parquet dictionary once instead of at each row. On Spark
+an expression is written so that Java reads it as RE2 does (`java_pattern.py`).
 """
 # ruff: noqa: E402
 
@@ -22,17 +23,17 @@ import great_expectations.expectations as gxe
 
 from mutualctr.data import rules
 from mutualctr.data.contract import ROW_COLUMN, Contract
+from mutualctr.data.java_pattern import java_pattern
 
-Engine = Literal["duckdb", "plain"]
-"""`plain`: stock expectations alone, which pandas, Spark and warehouses run."""
+Engine = Literal["duckdb", "spark", "plain"]
+"""`plain`: stock expectations alone, which pandas and warehouses run."""
 
 
 def suite_of(contract: Contract, engine: Engine) -> gx.ExpectationSuite:
     """The contract's suite; `meta` numbers the contract's expectations and says each in words."""
     expectations = []
     for number, rule in enumerate(contract.expectations):
-        compiled = _ON_DUCKDB.get(type(rule), _compile) if engine == "duckdb" else _compile
-        expectation = compiled(rule)
+        expectation = _SPECIAL[engine].get(type(rule), _compile)(rule)
         expectation.severity = rule.severity
         expectation.meta = {"number": number, "words": rule.words()}
         expectations.append(expectation)
@@ -113,7 +114,13 @@ def _no_row(rule: rules.Pattern | rules.CalendarHour) -> gxe.Expectation:
     return gxe.UnexpectedRowsExpectation(unexpected_rows_query=query)
 
 
-_ON_DUCKDB: dict[type[rules.Rule], Callable[..., gxe.Expectation]] = {
-    rules.Pattern: _no_row,
-    rules.CalendarHour: _no_row,
+def _in_java(rule: rules.Pattern | rules.CalendarHour) -> gxe.Expectation:
+    pattern = rule.pattern if isinstance(rule, rules.Pattern) else rules.CALENDAR_HOUR
+    return gxe.ExpectColumnValuesToMatchRegex(column=rule.column, regex=java_pattern(pattern))
+
+
+_SPECIAL: dict[Engine, dict[type[rules.Rule], Callable[..., gxe.Expectation]]] = {
+    "duckdb": {rules.Pattern: _no_row, rules.CalendarHour: _no_row},
+    "spark": {rules.Pattern: _in_java, rules.CalendarHour: _in_java},
+    "plain": {},
 }

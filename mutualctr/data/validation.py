@@ -5,23 +5,29 @@ break a critical rule about single rows may be set aside (`quarantine.py`) inste
 run; rules about the table are then judged by the rows that stay.
 """
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mutualctr.data.suite import suite_of  # isort: skip  (it silences Great Expectations first)
 
-import duckdb
 import great_expectations as gx
-from great_expectations.core.expectation_validation_result import ExpectationValidationResult
+from great_expectations.core.expectation_validation_result import (
+    ExpectationSuiteValidationResult,
+    ExpectationValidationResult,
+)
+from great_expectations.data_context import EphemeralDataContext
 from great_expectations.data_context.types.base import ProgressBarsConfig
 
 from mutualctr.data import duckdb_dialect, rules
-from mutualctr.data.contract import ROW_COLUMN, Contract
+from mutualctr.data.contract import Contract
 from mutualctr.data.event_sql import select_events, view_of
-from mutualctr.data.quarantine import row_rules, set_aside
+from mutualctr.data.offenders import offenders
+from mutualctr.data.quarantine import row_rules
 from mutualctr.data.verdict import Offender, Result, ValidationReport
 
-OFFENDERS_SHOWN = 5
+if TYPE_CHECKING:
+    from mutualctr.data.engine import Engine
 
 duckdb_dialect.register()
 
@@ -29,57 +35,89 @@ duckdb_dialect.register()
 def validate(events: Path, contract: Contract, without: Path | None = None) -> ValidationReport:
     """Run every expectation of the contract over all rows, or all but those set aside."""
     selected = select_events(events, without)
-    outcome = {r.expectation_config.meta["number"]: r for r in _run(selected, contract)}
-    assert sorted(outcome) == list(range(len(contract.expectations)))
+    outcomes = _run(selected, contract)
     with view_of(selected) as connection:
         rows = connection.execute("SELECT count(*) FROM events").fetchone()[0]
-        results = tuple(
-            _result(rule, outcome[number], connection)
-            for number, rule in enumerate(contract.expectations)
+        return report_of(
+            contract, rows, outcomes, lambda rules: [offenders(r, connection) for r in rules]
         )
+
+
+def report_of(
+    contract: Contract,
+    rows: int,
+    outcomes: list[ExpectationValidationResult],
+    find_offenders: Callable[[list[rules.Rule]], list[tuple[Offender, ...]]],
+) -> ValidationReport:
+    """What Great Expectations found over so many rows, in the order of the contract.
+
+    `find_offenders` gives the first offending rows of each rule that failed.
+    """
+    outcome = {result.expectation_config.meta["number"]: result for result in outcomes}
+    assert sorted(outcome) == list(range(len(contract.expectations)))
+    numbered = list(enumerate(contract.expectations))
+    failed = {number: rule for number, rule in numbered if not outcome[number].success}
+    found = dict(zip(failed, find_offenders(list(failed.values())), strict=True))
+    results = tuple(
+        _result(rule, outcome[number], found.get(number, ())) for number, rule in numbered
+    )
     return ValidationReport(contract=contract.name, rows=rows, results=results)
 
 
 def validate_and_set_aside(
-    events: Path, contract: Contract, limit_percent: float, malformed: int, quarantine: Path
+    events: Path,
+    contract: Contract,
+    limit_percent: float,
+    malformed: int,
+    quarantine: Path,
+    engine: "Engine",
 ) -> ValidationReport:
     """Validate; where a critical rule about single rows fails, write its rows to `quarantine`.
 
     `malformed` lines, which ingest set aside, count against the same limit. No file is written
     where no row breaks such a rule.
     """
-    report = validate(events, contract)
+    report = engine.validate(events, contract, None)
     limits = {"malformed": malformed, "limit_percent": limit_percent}
     if not any(result.judges_rows for result in report.failed("critical")):
         return report.model_copy(update=limits)
     assert row_rules(contract)
-    count = set_aside(events, contract, quarantine)
+    count = engine.set_aside(events, contract, quarantine)
     about_table = [rule for rule in contract.expectations if not rule.judges_rows]
     remaining = contract.model_copy(update={"expectations": tuple(about_table)})
-    after = iter(validate(events, remaining, quarantine).results)
+    after = iter(engine.validate(events, remaining, quarantine).results)
     results = tuple(result if result.judges_rows else next(after) for result in report.results)
     return report.model_copy(update={**limits, "set_aside": count, "results": results})
 
 
 def _run(selected: str, contract: Contract) -> list[ExpectationValidationResult]:
-    context = gx.get_context(mode="ephemeral")
-    context.variables.progress_bars = ProgressBarsConfig(globally=False)
-    source = context.data_sources.add_sql(
+    source = quiet_context().data_sources.add_sql(
         "duckdb", connection_string=duckdb_dialect.URL, create_temp_table=False
     )
     asset = source.add_query_asset("events", selected)
     batch = asset.add_batch_definition_whole_table("all").get_batch()
-    results = batch.validate(suite_of(contract, "duckdb"), result_format="SUMMARY").results
-    for result in results:
+    return judged(batch.validate(suite_of(contract, "duckdb"), result_format="SUMMARY"))
+
+
+def quiet_context() -> EphemeralDataContext:
+    """Great Expectations without files and without bars."""
+    context = gx.get_context(mode="ephemeral")
+    context.variables.progress_bars = ProgressBarsConfig(globally=False)
+    return context
+
+
+def judged(validated: ExpectationSuiteValidationResult) -> list[ExpectationValidationResult]:
+    """The single results; each expectation must have been run."""
+    for result in validated.results:
         assert result.result, f"Great Expectations could not run {result.expectation_config}"
-    return results
+    return validated.results
 
 
 def _result(
-    rule: rules.Rule, outcome: ExpectationValidationResult, connection: duckdb.DuckDBPyConnection
+    rule: rules.Rule, outcome: ExpectationValidationResult, found_first: tuple[Offender, ...]
 ) -> Result:
     found = outcome.result
-    if isinstance(rule, rules.Pattern | rules.CalendarHour):
+    if outcome.expectation_config.type == "unexpected_rows_expectation":
         unexpected = found["observed_value"]
     else:
         unexpected = found.get("unexpected_count") or 0  # None where there is no row
@@ -91,7 +129,7 @@ def _result(
         success=outcome.success,
         observed=_observed(rule, found, unexpected),
         unexpected_count=unexpected,
-        offenders=() if outcome.success else _offenders(rule, connection),
+        offenders=found_first,
     )
 
 
@@ -107,14 +145,3 @@ def _observed(rule: rules.Rule, found: dict[str, Any], unexpected: int) -> str:
         mean = found["observed_value"]
         return "it has no value" if mean is None else f"its mean is {mean:.6g}"
     return f"{unexpected:,} unexpected"
-
-
-def _offenders(rule: rules.Rule, connection: duckdb.DuckDBPyConnection) -> tuple[Offender, ...]:
-    predicate = rule.broken_by()
-    if predicate is None:
-        return ()
-    found = connection.execute(
-        f'SELECT "{ROW_COLUMN}", {rule.quoted} FROM events WHERE {predicate} '
-        f'ORDER BY "{ROW_COLUMN}" LIMIT {OFFENDERS_SHOWN}'
-    )
-    return tuple(Offender(row=row, value=value) for row, value in found.fetchall())

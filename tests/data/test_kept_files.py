@@ -24,14 +24,14 @@ from small_contracts import small_contract
 from mutualctr.data import events
 from mutualctr.data.origin import find_source
 
-read = events._Ingest.file
+read = events.FileReader.read
 
-def file(self, part, first_row, folder):
+def file(self, part, first_row, folder, advance):
     if part.name.endswith("c.csv"):
         os.kill(os.getpid(), signal.SIGKILL)
-    return read(self, part, first_row, folder)
+    return read(self, part, first_row, folder, advance)
 
-events._Ingest.file = file
+events.FileReader.read = file
 contract = small_contract()
 source = find_source(sys.argv[1], contract)
 events.ingest(source, contract, Path(sys.argv[2]), quarantine_percent=50, kept=Path(sys.argv[3]))
@@ -52,13 +52,13 @@ def daily(tmp_path):
 def read_files(monkeypatch):
     """Names of the files that were read, in order."""
     names = []
-    real = events._Ingest.file
+    real = events.FileReader.read
 
-    def file(self, part, first_row, folder):
+    def file(self, part, first_row, folder, advance):
         names.append(part.name.rpartition("/")[2])
-        return real(self, part, first_row, folder)
+        return real(self, part, first_row, folder, advance)
 
-    monkeypatch.setattr(events._Ingest, "file", file)
+    monkeypatch.setattr(events.FileReader, "read", file)
     return names
 
 

@@ -13,6 +13,7 @@ from mutualctr.data import rules
 from mutualctr.data.blocks import write_blocks
 from mutualctr.data.coded import read_coded
 from mutualctr.data.contract import Contract
+from mutualctr.data.engine import ThisMachine
 from mutualctr.data.features import fit, raw_columns
 from mutualctr.data.prepare import split_events, validate_events
 from mutualctr.data.split import PARTS, SET_ASIDE, read_parts
@@ -70,7 +71,7 @@ def test_each_bad_row_has_the_rules_it_breaks(tmp_path):
     events = events_of(tmp_path, [0, 2, 1, 3, None], ["a", "B", "it's", "x", "longer"])
     contract = contract_of(CLICK, SITE, SHORT, BOTH)
     path = tmp_path / "q.parquet"
-    report = validate_and_set_aside(events.files, contract, 50, 0, path)
+    report = validate_and_set_aside(events.files, contract, 50, 0, path, ThisMachine())
     assert pq.read_table(path).to_pylist() == [
         {
             "row": 2, "click": 2, "hour": 14102100, "site": "B",
@@ -92,7 +93,7 @@ def test_each_bad_row_has_the_rules_it_breaks(tmp_path):
 def test_rules_about_the_table_are_judged_by_the_rows_that_stay(tmp_path):
     events = events_of(tmp_path, [0, 0, 1, 0], ["a", "b", "C", "d"])  # the only click is a bad row
     report = validate_and_set_aside(
-        events.files, contract_of(CLICK, BOTH, SITE), 50, 0, tmp_path / "q.parquet"
+        events.files, contract_of(CLICK, BOTH, SITE), 50, 0, tmp_path / "q.parquet", ThisMachine()
     )
     assert report.verdict == "rejected"
     with pytest.raises(DataError, match="column click must contain each of 0, 1 but 1 never occur"):
@@ -103,7 +104,12 @@ def test_the_limit_counts_lines_that_could_not_be_read_too(tmp_path):
     events = events_of(tmp_path, [0, 1, 2, 0], ["a"] * 4)
     for malformed, limit, over in ((0, 25, False), (0, 24.9, True), (1, 40, False), (1, 39, True)):
         report = validate_and_set_aside(
-            events.files, contract_of(CLICK), limit, malformed, tmp_path / "q.parquet"
+            events.files,
+            contract_of(CLICK),
+            limit,
+            malformed,
+            tmp_path / "q.parquet",
+            ThisMachine(),
         )
         assert report.over_limit is over, (malformed, limit)
     with pytest.raises(DataError) as caught:
@@ -118,7 +124,7 @@ def test_the_limit_counts_lines_that_could_not_be_read_too(tmp_path):
 def test_sound_events_leave_no_file(tmp_path):
     events = events_of(tmp_path, [0, 1], ["a", "b"])
     report = validate_and_set_aside(
-        events.files, contract_of(CLICK, SITE), 1, 0, tmp_path / "q.parquet"
+        events.files, contract_of(CLICK, SITE), 1, 0, tmp_path / "q.parquet", ThisMachine()
     )
     assert report.verdict == "accepted"
     assert not (tmp_path / "q.parquet").exists()
@@ -151,7 +157,7 @@ def test_no_bad_row_reaches_a_part_and_no_row_is_lost(rows, tmp_path_factory):
     if len(rows) - len(bad) < 10:
         return
     parts = split_events(
-        events, validation, contract, SplitConfig(by="random", seed=len(bad)), folder
+        events, validation, contract, SplitConfig(by="random", seed=len(bad)), "local", folder
     )
     assert parts.train_rows + parts.dev_rows + parts.test_rows + len(bad) == events.rows
     part_R = read_parts(folder)
