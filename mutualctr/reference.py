@@ -117,7 +117,10 @@ class Tuning(Reference):
 
 
 class Promotion(Reference):
-    """promotion.json, promotion.html: the gate's verdicts and what became of the aliases."""
+    """promotion.json, promotion.html: the gate's verdicts and what became of the aliases.
+
+    report.json, report.html, report.md: the report with the verdicts.
+    """
 
     decision: str
     sentence: str

@@ -1,7 +1,7 @@
 """The events as DuckDB sees them."""
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,7 +16,16 @@ MEMORY_LIMIT = "4GB"
 
 def select_events(events: Path, without: Path | None = None) -> str:
     """A query for all rows of the events, less those in the quarantine file where one is given."""
-    rows = f"SELECT * FROM read_parquet({sql_text(str(events / '*.parquet'))})"
+    return _select(sql_text(str(events / "*.parquet")), without)
+
+
+def select_files(files: Sequence[Path], without: Path | None) -> str:
+    """The same for some of the files alone."""
+    return _select(f"[{', '.join(sql_text(str(file)) for file in files)}]", without)
+
+
+def _select(files: str, without: Path | None) -> str:
+    rows = f"SELECT * FROM read_parquet({files})"
     if without is None:
         return rows
     aside = f'SELECT "{ROW_COLUMN}" FROM read_parquet({sql_text(str(without))})'

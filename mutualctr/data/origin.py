@@ -157,9 +157,7 @@ def _within(
 def _days(files: Sequence[StoredFile], source: str, root: Path) -> tuple[date | None, ...]:
     folder = _folder(source, root)
     names = (os.path.relpath(file.name, folder) for file in files)
-    return tuple(
-        day_in(Path(folder).name if name == os.curdir else name) for name in names
-    )
+    return tuple(day_in(Path(folder).name if name == os.curdir else name) for name in names)
 
 
 def _folder(source: str, root: Path) -> str:

@@ -1,0 +1,82 @@
+"""The contract's id says which row is which."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from mutualctr.data.contract import ROW_COLUMN, Contract
+from mutualctr.data.event_sql import select_files, view_of
+from mutualctr.data.rules import sql_text
+from mutualctr.errors import DataError
+from mutualctr.monitoring.partitions import Counted, Labelled, Scored
+
+
+class ById:
+    """Matches rows of equal id. A row without an id matches none.
+
+    Raises DataError where an id occurs twice on either side.
+    """
+
+    def __init__(
+        self,
+        scored: Sequence[Scored],
+        labelled: Sequence[Labelled],
+        contract: Contract,
+        aside: Path | None,
+    ):
+        assert contract.row_id is not None
+        assert scored
+        assert labelled
+        self._labelled, self._aside = labelled, aside
+        self._name, self._label = contract.row_id, _quoted(contract.label)
+        self._id = f"CAST({_quoted(contract.row_id)} AS VARCHAR)"
+        self._scored = " UNION ALL ".join(f"({self._select(part)})" for part in scored)
+        self._events = select_files([part.events for part in labelled], aside)
+        self._refuse_twice("labels", f"SELECT {self._id} AS id FROM events", self._events)
+        self._refuse_twice("scores", f"SELECT id FROM ({self._scored})", self._events)
+
+    def labels(self) -> list[Counted]:
+        """Every partition with labels."""
+        known = f"SELECT id FROM ({self._scored}) WHERE id IS NOT NULL"
+        counted = []
+        for part in self._labelled:
+            with view_of(select_files([part.events], self._aside)) as connection:
+                rows, found = connection.execute(
+                    f"SELECT count({self._label}), "
+                    f"count({self._label}) FILTER ({self._id} IN ({known})) FROM events"
+                ).fetchone()
+            counted.append(Counted(part, part.day, rows - found))
+        return counted
+
+    def matched(self, scored: Scored) -> tuple[np.ndarray, np.ndarray]:
+        """(probability_M, label_M) of the partition's rows that have a label."""
+        with view_of(self._events) as connection:
+            found = connection.execute(
+                f"SELECT probability, {self._label} AS label FROM ({self._select(scored)}) "
+                f"JOIN events ON id = {self._id} WHERE {self._label} IS NOT NULL"
+            ).fetchnumpy()
+        return found["probability"], found["label"].astype(np.float64)
+
+    def _select(self, part: Scored) -> str:
+        rows = f"BETWEEN {part.first_row} AND {part.first_row + part.rows - 1}"
+        return (
+            f"SELECT {_quoted(self._name)} AS id, probability "
+            f"FROM read_parquet({sql_text(str(part.scores))}) WHERE {_quoted(ROW_COLUMN)} {rows}"
+        )
+
+    def _refuse_twice(self, what: str, ids: str, events: str) -> None:
+        with view_of(events) as connection:
+            twice = connection.execute(
+                f"SELECT id FROM ({ids}) WHERE id IS NOT NULL GROUP BY id HAVING count(*) > 1 "
+                "ORDER BY id LIMIT 1"
+            ).fetchone()
+        if twice is not None:
+            raise DataError(
+                f"The {what} hold the {self._name} {twice[0]} more than once, so nobody knows "
+                "which click belongs to which probability; give every row an id of its own."
+            )
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
