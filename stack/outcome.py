@@ -49,6 +49,22 @@ def present_scores(run: PipelineRunResponse) -> None:
     _console().print(f"{scores.rows:,} rows scored by {scores.model}: {folder / 'scores.parquet'}")
 
 
+def present_monitoring(run: PipelineRunResponse) -> None:
+    """Copy the page of a finished monitoring to outputs/<run>/, point outputs/latest-monitor at it,
+    say what was found."""
+    run = _finished(run)
+    if run is None:
+        return
+    monitoring = _output(run, "monitor", "monitoring")
+    folder = OUTPUTS / run.name
+    shutil.copytree(monitoring.folder, folder, dirs_exist_ok=True)
+    _point(OUTPUTS / "latest-monitor", run.name)
+    console = _console()
+    console.print(monitoring.sentence, style="bold", highlight=False)
+    page = folder / "monitor.html"
+    console.print(f"Monitoring: {page} (also outputs/latest-monitor/monitor.html)")
+
+
 def _finished(run: PipelineRunResponse) -> PipelineRunResponse | None:
     run = run.get_hydrated_version() if run.status != ExecutionStatus.COMPLETED else run
     return run if run.status == ExecutionStatus.COMPLETED else None

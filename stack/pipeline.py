@@ -51,13 +51,15 @@ class ConfiguredPipeline(Pipeline):
         record: type[Closed],
         default: Path,
         show: Callable[[PipelineRunResponse], None],
+        answer: Callable[["ConfiguredPipeline", PipelineRunResponse], None] | None = None,
     ) -> None:
         """record: what stands under `parameters`; default: the file without `-c`; show: prints
-        the outcome of a run."""
+        the outcome of a run; answer: does what follows from it."""
         super().__init__(name=name, entrypoint=entrypoint)
         self.record = record
         self.default = default
         self.show = show
+        self.answer = answer
 
     def with_options(self, config_path: str | None = None, **options: Any) -> "ConfiguredPipeline":
         """Apply one complete configuration file.
@@ -101,6 +103,8 @@ class ConfiguredPipeline(Pipeline):
             if run is not None:
                 self.show(run)
                 tell_outcome(self.alerts, self.name, run.get_hydrated_version())
+                if self.answer is not None:
+                    self.answer(self, run.get_hydrated_version())
             return run
         except Interrupted as interrupted:
             end_interrupted(interrupted)

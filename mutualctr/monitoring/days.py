@@ -60,6 +60,8 @@ class Monitored(Closed):
     """The content of monitor.json."""
 
     model: str
+    champion: str | None
+    """The version that served when this was measured, such as ctr/3."""
     contract: str
     source: str
     days: tuple[Day, ...]

@@ -26,7 +26,7 @@ from mutualctr.monitoring.partitions import (
 )
 from mutualctr.monitoring.wording import headline
 from mutualctr.reference import Events, Monitoring, Scores, Validation
-from mutualctr.registry.aliases import find_version
+from mutualctr.registry.aliases import CHAMPION, at_alias, find_version
 from mutualctr.registry.tracking import Tracker
 from mutualctr.registry.trained_on import score_bins, training_snapshot
 
@@ -60,8 +60,10 @@ def monitor_scores(
     for joined in join(within, labelled, contract, aside):
         reference, bins = known.of(joined.model)
         days.append(measure_day(joined, reference, bins, contract, aside, config.alarms))
+    champion = at_alias(tracker.client, config.model, CHAMPION)
     monitored = Monitored(
         model=config.model,
+        champion=f"{config.model}/{champion.version}" if champion else None,
         contract=contract.name,
         source=events.source,
         days=tuple(days),
