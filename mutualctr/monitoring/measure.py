@@ -75,7 +75,8 @@ def _state(joined: Joined, alarms: AlarmConfig) -> State:
 
 def _rate(clicks: int, rows: int) -> Estimate:
     low, high = wilson(clicks, rows)
-    return Estimate(value=clicks / rows, low=max(low, 0.0), high=high)
+    low = low if clicks else 0.0  # rounding leaves 1e−18
+    return Estimate(value=clicks / rows, low=low, high=min(high, 1.0))
 
 
 def _pcoc(predicted: float, rate: Estimate) -> Estimate:

@@ -5,17 +5,14 @@ from datetime import date, timedelta
 from pathlib import Path
 
 from mutualctr.data.contract import Contract
-from mutualctr.data.drift import check_comparable
 from mutualctr.data.quarantine import QUARANTINE_FILE
-from mutualctr.data.snapshot import Snapshot, load_snapshot
-from mutualctr.data.source import resolve_source
-from mutualctr.errors import DataError, RegistryError
-from mutualctr.evaluation.drift import ScoreBins
+from mutualctr.errors import DataError
 from mutualctr.files import replacing
 from mutualctr.monitoring.alarms import crossings
 from mutualctr.monitoring.config import MonitorConfig
 from mutualctr.monitoring.days import Day, Monitored
 from mutualctr.monitoring.join import join
+from mutualctr.monitoring.known import Known
 from mutualctr.monitoring.measure import measure_day
 from mutualctr.monitoring.page import render_html
 from mutualctr.monitoring.partitions import (
@@ -26,9 +23,8 @@ from mutualctr.monitoring.partitions import (
 )
 from mutualctr.monitoring.wording import headline
 from mutualctr.reference import Events, Monitoring, Scores, Validation
-from mutualctr.registry.aliases import CHAMPION, at_alias, find_version
+from mutualctr.registry.aliases import CHAMPION, at_alias
 from mutualctr.registry.tracking import Tracker
-from mutualctr.registry.trained_on import score_bins, training_snapshot
 
 RECORD = "monitor.json"
 PAGE = "monitor.html"
@@ -54,7 +50,7 @@ def monitor_scores(
     labelled = labelled_partitions(events)
     within = _within(scored, labelled, config)
     _refuse_nothing(within, runs, config)
-    known = _Known(tracker, contract, config)
+    known = Known(tracker.client, contract, config.data.reference)
     aside = validation.folder / QUARANTINE_FILE if validation.set_aside else None
     days = []
     for joined in join(within, labelled, contract, aside):
@@ -85,44 +81,6 @@ def load_monitored(monitoring: Monitoring) -> Monitored:
     """The content of monitor.json."""
     text = (monitoring.folder / RECORD).read_text(encoding="utf-8")
     return Monitored.model_validate_json(text)
-
-
-class _Known:
-    """What each version was trained on, looked up once."""
-
-    def __init__(self, tracker: Tracker, contract: Contract, config: MonitorConfig):
-        self._client, self._contract = tracker.client, contract
-        self._named = config.data.reference
-        self._found: dict[str, tuple[Snapshot | None, ScoreBins | None]] = {}
-        self.cautions: list[str] = []
-
-    def of(self, model: str | None) -> tuple[Snapshot | None, ScoreBins | None]:
-        """(snapshot, bins of the probabilities); None for what there is not."""
-        if model is None:
-            return None, None
-        if model not in self._found:
-            self._found[model] = self._look_up(model)
-        return self._found[model]
-
-    def _look_up(self, model: str) -> tuple[Snapshot | None, ScoreBins | None]:
-        reference = bins = None
-        if self._named is not None:
-            reference = load_snapshot(resolve_source(self._named))
-        try:
-            version = find_version(self._client, model)
-            bins = score_bins(version)
-            if bins is None:
-                self.cautions.append(
-                    f"{model} keeps no bins of its probabilities, so their PSI is not known; the "
-                    "gate writes them on every version that it judges."
-                )
-            if reference is None:
-                reference = training_snapshot(self._client, version)
-        except RegistryError as error:
-            self.cautions.append(f"Nothing to compare with: {error}")
-        if reference is not None:
-            check_comparable(reference, self._contract)
-        return reference, bins
 
 
 def _within(
