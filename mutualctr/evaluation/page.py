@@ -56,6 +56,9 @@ pre { background: #f7f7f7; padding: 12px 14px; overflow-x: auto; font-size: 13px
 .words .mark { white-space: nowrap; font-weight: 600; color: #00734f; }
 .words .failed .mark { color: #b3261e; }
 .words .quiet .mark { color: #555; }
+.days { font-size: 13.5px; }
+.days tbody th { white-space: nowrap; }
+.days th, .days td { padding: 4px 7px; vertical-align: top; }
 tr.chosen { font-weight: 600; background: #eff7f1; }
 </style>
 </head>

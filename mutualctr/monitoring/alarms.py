@@ -84,7 +84,7 @@ def _of_columns(day: Day, alarms: AlarmConfig) -> Iterator[Verdict]:
             continue
         worst = max(values, key=values.__getitem__)
         over = sum(value > limit for value in values.values())
-        more = f", {over - 1} more columns above" if over > 1 else ""
+        more = f" and {over - 1} more above" if over > 1 else ""
         yield Verdict(
             rule=rule,
             asks=f"{words} of any column ≤ {limit:g}",

@@ -18,6 +18,8 @@ from mutualctr.monitoring.days import Day, Estimate, Monitored
 OBSERVED, PREDICTED, COLUMN, BAD, BOUND = "#222222", "#0072b2", "#d98c00", "#b3261e", "#b3261e"
 SHOWN_COLUMNS = 24
 """In the map of drift; the most moved ones."""
+LEAST_PSI = 1e-3
+"""Where the axis begins; less is drawn as this."""
 LARGE_PSI = 0.5
 """The darkest colour of the map; credit scoring calls 0.25 large."""
 
@@ -36,12 +38,11 @@ def days_figure(monitored: Monitored) -> Figure:
     _draw_bounds(pcoc, bounds or ())
     _draw_estimates(auc, days, "auc", "auc", OBSERVED, None)
     _draw_bounds(auc, [alarms.auc_at_least])
-    _draw_values(
-        psi, days, lambda day: day.probability_psi, "probability_psi", PREDICTED, "probabilities"
-    )
+    _draw_values(psi, days, _score_psi, "probability_psi", PREDICTED, "probabilities")
     _draw_values(psi, days, _worst_psi, "psi", COLUMN, "most moved column")
     _draw_bounds(psi, {alarms.probability_psi_at_most, alarms.psi_at_most})
-    psi.set_ylim(bottom=0)
+    psi.set_yscale("log")
+    psi.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
     for axes, title in (
         (rate, "Click rate"),
         (pcoc, "PCOC: predicted over observed clicks"),
@@ -53,7 +54,7 @@ def days_figure(monitored: Monitored) -> Figure:
         if axes.get_legend_handles_labels()[0]:
             axes.legend(loc="upper left", ncols=2)
         axes.margins(y=0.2)
-    psi.set_ylim(bottom=0)
+    psi.set_ylim(bottom=LEAST_PSI)
     locator = AutoDateLocator(minticks=2, maxticks=10)
     psi.xaxis.set_major_locator(locator)
     psi.xaxis.set_major_formatter(ConciseDateFormatter(locator))
@@ -81,7 +82,7 @@ def columns_figure(monitored: Monitored) -> Figure | None:
     axes = figure.subplots()
     image = axes.imshow(psi_NT, cmap="Blues", vmin=0, vmax=LARGE_PSI, aspect="auto")
     axes.set_yticks(range(len(names)), names)
-    axes.set_xticks(range(len(days)), [f"{day.day:%d %b}" for day in days])
+    axes.set_xticks(range(len(days)), [_tick(day) for day in days])
     axes.grid(False)
     if len(days) <= 14:
         for (row, place), value in np.ndenumerate(psi_NT):
@@ -92,6 +93,11 @@ def columns_figure(monitored: Monitored) -> Figure | None:
             )  # fmt: skip
     figure.colorbar(image, ax=axes, label="PSI", extend="max")
     return figure
+
+
+def _tick(day: Day) -> str:
+    """In brackets where the day was not judged: few rows move by chance."""
+    return f"{day.day:%d %b}" if day.state == "judged" else f"({day.day:%d %b})"
 
 
 def _draw_estimates(
@@ -150,7 +156,11 @@ def _shade_waiting(axes: Axes, days: Sequence[Day]) -> None:
 
 
 def _worst_psi(day: Day) -> float | None:
-    return None if day.worst_column is None else day.worst_column.psi
+    return None if day.worst_column is None else max(day.worst_column.psi, LEAST_PSI)
+
+
+def _score_psi(day: Day) -> float | None:
+    return None if day.probability_psi is None else max(day.probability_psi, LEAST_PSI)
 
 
 def _crossed(day: Day, rule: str | None) -> bool:

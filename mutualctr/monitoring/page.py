@@ -13,14 +13,14 @@ from mutualctr.monitoring.figure import columns_figure, days_figure
 from mutualctr.monitoring.wording import headline, spoken_state
 
 HEAD = (
-    '<thead><tr><th></th><th class="starts" colspan="3">Rows</th>'
+    '<thead><tr><th></th><th class="starts" colspan="2">Rows</th>'
     '<th class="starts" colspan="2">Click rate, %</th>'
     '<th class="starts" colspan="3">On rows with labels</th>'
     '<th class="starts" colspan="2">PSI</th></tr>\n'
-    '<tr><th>Day</th><th class="starts">scored</th><th>with label</th><th>label only</th>'
+    '<tr><th>Day</th><th class="starts">scored</th><th>labelled</th>'
     '<th class="starts">predicted</th><th>observed</th>'
     '<th class="starts">PCOC</th><th>logloss</th><th>AUC</th>'
-    '<th class="starts">probabilities</th><th>worst column</th></tr></thead>'
+    '<th class="starts">scores</th><th>worst column</th></tr></thead>'
 )
 
 
@@ -37,7 +37,7 @@ def render_html(monitored: Monitored) -> str:
         else "",
         '<p class="quiet">Bars are 95 % intervals. Filled marks were judged, hollow ones were not; '
         "red ones crossed a threshold (dashed). Grey days wait for labels.</p>",
-        f'<div class="wide"><table>{HEAD}<tbody>',
+        f'<div class="wide"><table class="days">{HEAD}<tbody>',
         *(_day(day) for day in reversed(monitored.days)),
         "</tbody></table></div>",
         '<p class="quiet">A day that waits for labels is no day without clicks: its measures are '
@@ -76,12 +76,11 @@ def _day(day: Day) -> str:
     worst = day.worst_column
     cells = [
         f'<td class="starts">{count(day.rows_scored)}</td>',
-        f"<td>{count(day.rows_matched)}</td>",
-        f"<td>{count(day.labelled_only)}</td>",
+        f"<td>{_labelled(day)}</td>",
         f'<td class="starts">{_shown(day.predicted_rate, 2, 100)}</td>',
         f"<td>{_estimate(day.observed_rate, 2, 100)}</td>",
         f'<td class="starts">{_estimate(day.pcoc, 3)}</td>',
-        f"<td>{_estimate(day.logloss, 4)}</td>",
+        f"<td>{_shown(day.logloss and day.logloss.value, 4)}</td>",
         f"<td>{_estimate(day.auc, 4)}</td>",
         f'<td class="starts">{_shown(day.probability_psi, 3)}</td>',
         f"<td>{_shown(worst and worst.psi, 3)}"
@@ -92,6 +91,13 @@ def _day(day: Day) -> str:
         f'<tr><th scope="row">{day.day}<br><span class="quiet">{model}, '
         f"{escape(spoken_state(day))}</span></th>{''.join(cells)}</tr>"
     )
+
+
+def _labelled(day: Day) -> str:
+    if not day.labelled_only:
+        return count(day.rows_matched)
+    alone = f"{count(day.labelled_only)} never scored"
+    return f'{count(day.rows_matched)}<br><span class="quiet">+ {alone}</span>'
 
 
 def _estimate(found: Estimate | None, digits: int, scale: float = 1) -> str:
@@ -115,7 +121,7 @@ def _columns(monitored: Monitored) -> Iterator[str]:
     yield "<h2>Columns</h2>"
     yield (
         '<p class="quiet">PSI of the events with labels against the events that the version was '
-        "trained on, the most moved columns first.</p>"
+        "trained on, the most moved columns first; days in brackets were not judged.</p>"
     )
     yield _image(figure, "PSI of columns by day")
     newest = [day for day in monitored.days if day.columns][-1]

@@ -14,7 +14,7 @@ STATES = {
 
 
 def headline(monitored: Monitored) -> str:
-    """How many days are in which state, and the first threshold that was crossed."""
+    """How many days are in which state, and what the last one crossed that crossed anything."""
     counts = [
         f"{number} {words}"
         for state, words in STATES.items()
@@ -24,8 +24,15 @@ def headline(monitored: Monitored) -> str:
     found = crossings(monitored.days)
     if not found:
         return f"{days}; no threshold is crossed."
-    more = f" and {len(found) - 1} more" if len(found) > 1 else ""
-    return f"{days}; crossed: {found[-1].words}{more}."
+    last = [
+        entry for entry in found if (entry.day, entry.model) == (found[-1].day, found[-1].model)
+    ]
+    over = len({entry.day for entry in found})
+    measures = ", ".join(f"{entry.rule} {entry.found}" for entry in last)
+    return (
+        f"{days}. {plural(over, 'day')} crossed a threshold, last {last[0].day}, scored by "
+        f"{last[0].model}: {measures}."
+    )
 
 
 def spoken_state(day: Day) -> str:
