@@ -1,7 +1,6 @@
 """Every trained peer becomes a version of a registered model, once."""
 
 import hashlib
-import os
 import warnings
 from collections.abc import Mapping
 from importlib.metadata import version
@@ -31,9 +30,6 @@ SERVED_PACKAGES = (
     "safetensors",
     "torch",
 )
-os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # bars for local copies
-
-
 SERVED_CODE = ("models", "mutualctr/data", "mutualctr/training", "mutualctr/registry/lookup.py")
 """What decides, beside SERVING, which probability a row gets."""
 

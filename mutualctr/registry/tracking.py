@@ -3,6 +3,7 @@
 Everything goes through an explicit client, so that nothing depends on process-wide state.
 """
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from mlflow.tracking import MlflowClient
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 from mlflow.utils.time import get_current_time_millis
 
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # bars for local copies
 NOT_IN_NAMES = re.compile(r"[^\w.\- :/]")
 """What MLflow does not allow in the name of a metric."""
 METRICS_AT_ONCE = 1000
