@@ -29,8 +29,8 @@ class ById:
         assert scored
         assert labelled
         self._labelled, self._aside = labelled, aside
-        self._name, self._label = contract.row_id, _quoted(contract.label)
-        self._id = f"CAST({_quoted(contract.row_id)} AS VARCHAR)"
+        self._name, self._label = contract.row_id, f"events.{_quoted(contract.label)}"
+        self._id = f"CAST(events.{_quoted(contract.row_id)} AS VARCHAR)"
         self._scored = " UNION ALL ".join(f"({self._select(part)})" for part in scored)
         self._events = select_files([part.events for part in labelled], aside)
         self._refuse_twice("labels", f"SELECT {self._id} AS id FROM events", self._events)
@@ -50,18 +50,19 @@ class ById:
         return counted
 
     def matched(self, scored: Scored) -> tuple[np.ndarray, np.ndarray]:
-        """(probability_M, label_M) of the partition's rows that have a label."""
+        """(probability_M, label_M) of the partition's rows that have a label, in its order."""
         with view_of(self._events) as connection:
             found = connection.execute(
-                f"SELECT probability, {self._label} AS label FROM ({self._select(scored)}) "
-                f"JOIN events ON id = {self._id} WHERE {self._label} IS NOT NULL"
+                f"SELECT scored.probability, {self._label} AS label "
+                f"FROM ({self._select(scored)}) AS scored JOIN events ON scored.id = {self._id} "
+                f"WHERE {self._label} IS NOT NULL ORDER BY scored.place"
             ).fetchnumpy()
         return found["probability"], found["label"].astype(np.float64)
 
     def _select(self, part: Scored) -> str:
         rows = f"BETWEEN {part.first_row} AND {part.first_row + part.rows - 1}"
         return (
-            f"SELECT {_quoted(self._name)} AS id, probability "
+            f"SELECT {_quoted(self._name)} AS id, probability, {_quoted(ROW_COLUMN)} AS place "
             f"FROM read_parquet({sql_text(str(part.scores))}) WHERE {_quoted(ROW_COLUMN)} {rows}"
         )
 

@@ -33,7 +33,7 @@ def contract(with_id: bool) -> Contract:
         {"name": "colour", "type": "text", "role": "category"},
     ]
     if with_id:
-        columns.insert(0, {"name": "key", "type": "text", "role": "id"})
+        columns.insert(0, {"name": "id", "type": "text", "role": "id"})
     return Contract.model_validate(
         {
             "name": "ads",
@@ -56,7 +56,7 @@ def scoring(folder: Path, model: str, *parts: tuple) -> Scores:
         pa.table(
             {
                 "row": pa.array(range(1, len(rows) + 1), pa.int64()),
-                "key": pa.array([key for key, _, _ in rows], pa.string()),
+                "id": pa.array([key for key, _, _ in rows], pa.string()),
                 "probability": pa.array([p for _, _, p in rows], pa.float64()),
             }
         ),
@@ -92,7 +92,7 @@ def labels(folder: Path, *parts: tuple) -> Events:
         table = pa.table(
             {
                 "row": pa.array([row[0] for row in kept], pa.int64()),
-                "key": pa.array([row[1] for row in kept], pa.string()),
+                "id": pa.array([row[1] for row in kept], pa.string()),
                 "click": pa.array([row[3] for row in kept], pa.int64()),
                 "colour": pa.array([row[2] for row in kept], pa.string()),
             }

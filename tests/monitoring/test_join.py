@@ -48,7 +48,7 @@ def test_an_id_is_found_wherever_its_label_comes(tmp_path):
     events = labels(tmp_path / "l", ("1.tsv", FIRST, [("a", "?", 0)]), ("3.tsv", THIRD, late))
     found = joined([run], events, True)
     probability_M, label_M, rows, labelled_only = found[FIRST, "ads/1"]
-    assert sorted(zip(probability_M, label_M, strict=True)) == [(0.1, 0), (0.3, 1)]
+    assert (probability_M, label_M) == ([0.1, 0.3], [0, 1])
     assert (rows, labelled_only) == (3, 0)
     assert found[SECOND, "ads/1"] == ([0.5], [1], 2, 0)
     assert found[THIRD, None] == ([], [], 0, 2)
@@ -96,13 +96,23 @@ def test_without_an_id_other_rows_are_refused(tmp_path, delivered):
     assert joined([run], events, False)[SECOND, None] == ([], [], 0, rows)
 
 
+def test_a_day_of_two_versions_counts_rows_that_nobody_scored_once(tmp_path):
+    one = scoring(tmp_path / "1", "ads/1", ("a.tsv", FIRST, MONDAY))
+    two = scoring(tmp_path / "2", "ads/2", ("b.tsv", FIRST, TUESDAY))
+    rows = [*clicked(MONDAY, 0, 1, 1), *clicked(TUESDAY, 1, 0), ("z", RED, 1)]
+    assert joined([two, one], labels(tmp_path / "l", ("1.tsv", FIRST, rows)), True) == {
+        (FIRST, "ads/1"): ([0.1, 0.2, 0.3], [0, 1, 1], 3, 1),
+        (FIRST, "ads/2"): ([0.4, 0.5], [1, 0], 2, 0),
+    }
+
+
 @pytest.mark.parametrize("side", ["labels", "scores"])
 def test_an_id_that_occurs_twice_is_refused(tmp_path, side):
     twice = [*MONDAY, ("b", RED, 0.9)]
     rows, clicks = (MONDAY, twice) if side == "labels" else (twice, MONDAY)
     run = scoring(tmp_path / "s", "ads/1", ("1.tsv", FIRST, rows))
     events = labels(tmp_path / "l", ("1.tsv", FIRST, clicked(clicks, *([0] * len(clicks)))))
-    with pytest.raises(DataError, match=f"The {side} hold the key b more than once"):
+    with pytest.raises(DataError, match=f"The {side} hold the id b more than once"):
         joined([run], events, True)
 
 
