@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 
 from mutualctr.data.contract import ROW_COLUMN, Contract
 from mutualctr.data.event_sql import select_files, view_of
@@ -15,7 +16,7 @@ from mutualctr.monitoring.partitions import Counted, Labelled, Scored
 class ById:
     """Matches rows of equal id. A row without an id matches none.
 
-    Raises DataError where an id occurs twice on either side.
+    Raises DataError where an id occurs twice on either side, or the scores have none.
     """
 
     def __init__(
@@ -33,8 +34,10 @@ class ById:
         self._id = f"CAST(events.{_quoted(contract.row_id)} AS VARCHAR)"
         self._scored = " UNION ALL ".join(f"({self._select(part)})" for part in scored)
         self._events = select_files([part.events for part in labelled], aside)
-        self._refuse_twice("labels", f"SELECT {self._id} AS id FROM events", self._events)
-        self._refuse_twice("scores", f"SELECT id FROM ({self._scored})", self._events)
+        for part in scored:
+            self._refuse_without_id(part)
+        self._refuse_twice("labels", f"SELECT {self._id} AS id FROM events")
+        self._refuse_twice("scores", f"SELECT id FROM ({self._scored})")
 
     def labels(self) -> list[Counted]:
         """Every partition with labels."""
@@ -66,8 +69,15 @@ class ById:
             f"FROM read_parquet({sql_text(str(part.scores))}) WHERE {_quoted(ROW_COLUMN)} {rows}"
         )
 
-    def _refuse_twice(self, what: str, ids: str, events: str) -> None:
-        with view_of(events) as connection:
+    def _refuse_without_id(self, part: Scored) -> None:
+        if self._name not in pq.read_schema(part.scores).names:
+            raise DataError(
+                f"The scores of {part.day} ({part.file}) do not have the id {self._name}: they "
+                "were written under a contract without it; score that day anew."
+            )
+
+    def _refuse_twice(self, what: str, ids: str) -> None:
+        with view_of(self._events) as connection:
             twice = connection.execute(
                 f"SELECT id FROM ({ids}) WHERE id IS NOT NULL GROUP BY id HAVING count(*) > 1 "
                 "ORDER BY id LIMIT 1"

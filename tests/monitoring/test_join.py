@@ -1,5 +1,6 @@
 """Which probability belongs to which click: by id, by place, or not at all."""
 
+import pyarrow.parquet as pq
 import pytest
 from monitored_days import FIRST, SECOND, THIRD, contract, labels, scoring, set_aside
 
@@ -113,6 +114,15 @@ def test_an_id_that_occurs_twice_is_refused(tmp_path, side):
     run = scoring(tmp_path / "s", "ads/1", ("1.tsv", FIRST, rows))
     events = labels(tmp_path / "l", ("1.tsv", FIRST, clicked(clicks, *([0] * len(clicks)))))
     with pytest.raises(DataError, match=f"The {side} hold the id b more than once"):
+        joined([run], events, True)
+
+
+def test_scores_from_before_the_contract_had_an_id_are_refused(tmp_path):
+    run = scoring(tmp_path / "s", "ads/1", ("1.tsv", FIRST, MONDAY))
+    path = run.folder / "scores.parquet"
+    pq.write_table(pq.read_table(path).drop_columns("id"), path)
+    events = labels(tmp_path / "l", ("1.tsv", FIRST, clicked(MONDAY, 0, 1, 1)))
+    with pytest.raises(DataError, match=r"2026-03-29 \(1.tsv\) do not have the id id"):
         joined([run], events, True)
 
 
