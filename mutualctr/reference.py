@@ -120,14 +120,32 @@ class Tuning(Reference):
 
 
 class Promotion(Reference):
-    """promotion.json, promotion.html: the gate's verdicts and what became of the aliases."""
+    """promotion.json, promotion.html: the gate's verdicts and what became of the aliases.
+
+    report.json, report.html, report.md: the report with the verdicts.
+    """
 
     decision: str
     sentence: str
 
 
+class Monitoring(Reference):
+    """monitor.json, monitor.html: what became of the scores, by day."""
+
+    judged: int
+    """Days whose clicks are known."""
+    waiting: int
+    """Days whose clicks are not."""
+    crossed: int
+    """Thresholds crossed on all days together."""
+    sentence: str
+
+
 class Scores(Reference):
-    """scores.parquet: row, probability, model_name, model_version and the contract's id."""
+    """scores.parquet: row, probability, model_name, model_version and the contract's id.
+
+    partitions.json: which rows are of which source file and day.
+    """
 
     rows: int
     model: str

@@ -9,7 +9,6 @@ from zenml.enums import ExecutionStatus
 from zenml.models import PipelineRunResponse
 
 from mutualctr.evaluation.terminal import render_gate, render_table
-from mutualctr.files import replacing
 from mutualctr.reference import Reference
 
 OUTPUTS = Path("outputs")
@@ -20,22 +19,15 @@ TABLE_WIDTH = 100
 def present_finetune(run: PipelineRunResponse) -> None:
     """Copy report and verdicts of a finished run to outputs/<run>/, point outputs/latest at it.
 
-    There report.json holds the verdicts too. A run that another machine is still working on has
-    no report yet and shows nothing.
+    A run that another machine is still working on has no report yet and shows nothing.
     """
     run = _finished(run)
     if run is None:
         return
     folder = OUTPUTS / run.name
-    for step, output in (("evaluate", "report"), ("promote", "promotion")):
-        shutil.copytree(_output(run, step, output).folder, folder, dirs_exist_ok=True)
-    numbers, gate = (
-        json.loads((folder / name).read_text(encoding="utf-8"))
-        for name in ("report.json", "promotion.json")
-    )
-    with replacing(folder / "report.json") as temporary:
-        text = json.dumps(numbers | {"promotion": gate}, indent=1, ensure_ascii=False)
-        temporary.write_text(text + "\n", encoding="utf-8")
+    shutil.copytree(_output(run, "promote", "promotion").folder, folder, dirs_exist_ok=True)
+    numbers = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+    gate = numbers["promotion"]
     _point(OUTPUTS / "latest", run.name)
     console = _console()
     console.print(render_table(numbers))
@@ -55,6 +47,22 @@ def present_scores(run: PipelineRunResponse) -> None:
     folder = OUTPUTS / run.name
     shutil.copytree(scores.folder, folder, dirs_exist_ok=True)
     _console().print(f"{scores.rows:,} rows scored by {scores.model}: {folder / 'scores.parquet'}")
+
+
+def present_monitoring(run: PipelineRunResponse) -> None:
+    """Copy the page of a finished monitoring to outputs/<run>/, point outputs/latest-monitor at it,
+    say what was found."""
+    run = _finished(run)
+    if run is None:
+        return
+    monitoring = _output(run, "monitor", "monitoring")
+    folder = OUTPUTS / run.name
+    shutil.copytree(monitoring.folder, folder, dirs_exist_ok=True)
+    _point(OUTPUTS / "latest-monitor", run.name)
+    console = _console()
+    console.print(monitoring.sentence, style="bold", highlight=False)
+    page = folder / "monitor.html"
+    console.print(f"Monitoring: {page} (also outputs/latest-monitor/monitor.html)")
 
 
 def _finished(run: PipelineRunResponse) -> PipelineRunResponse | None:

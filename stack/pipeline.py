@@ -22,7 +22,7 @@ from mutualctr.alerts.config import Alert
 from mutualctr.closed import Closed, Record, nearest, parse, read_yaml
 from mutualctr.config import RunConfig
 from mutualctr.data.contract import load_contract
-from mutualctr.errors import ConfigError, UserError
+from mutualctr.errors import ConfigError, StackError, UserError
 from stack.check import check_can_schedule, check_stack
 from stack.freshness import PARTITIONS, record, selection_for
 from stack.interrupt import Interrupted, end_interrupted, interruptible
@@ -57,13 +57,15 @@ class ConfiguredPipeline(Pipeline):
         record: type[Closed],
         default: Path,
         show: Callable[[PipelineRunResponse], None],
+        answer: Callable[["ConfiguredPipeline", PipelineRunResponse], None] | None = None,
     ) -> None:
         """record: what stands under `parameters`; default: the file without `-c`; show: prints
-        the outcome of a run."""
+        the outcome of a run; answer: does what follows from it."""
         super().__init__(name=name, entrypoint=entrypoint)
         self.record = record
         self.default = default
         self.show = show
+        self.answer = answer
 
     def with_options(self, config_path: str | None = None, **options: Any) -> "ConfiguredPipeline":
         """Apply one complete configuration file.
@@ -110,6 +112,8 @@ class ConfiguredPipeline(Pipeline):
                     raise StackError(failed_elsewhere(run))
                 self.show(run)
                 tell_outcome(self.alerts, self.name, run)
+                if self.answer is not None:
+                    self.answer(self, run)
             return run
         except Interrupted as interrupted:
             end_interrupted(interrupted)

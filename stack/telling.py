@@ -47,6 +47,11 @@ def tell_failure(alerts: list[Alert], pipeline: str, sentence: str) -> None:
     tell(alerts, [_message("failure", pipeline, None, sentence)], secret_value)
 
 
+def tell_alarm(alerts: list[Alert], pipeline: str, run: str, sentence: str) -> None:
+    """One message: thresholds that were crossed, and what follows from it."""
+    tell(alerts, [_message("alarm", pipeline, run, sentence)], secret_value)
+
+
 def tell_outcome(alerts: list[Alert], pipeline: str, run: PipelineRunResponse) -> None:
     """What a finished run decided and what its contract warned of; nothing new says nothing."""
     if alerts and run.status == ExecutionStatus.COMPLETED:

@@ -8,13 +8,19 @@ import yaml
 from mutualctr.cohort import cohort_name, groups_of
 from mutualctr.config import RunConfig, ScoreConfig
 from mutualctr.errors import ConfigError
+from mutualctr.monitoring.config import MonitorConfig
 from mutualctr.study.config import StudyConfig
 from mutualctr.study.tune import TuneConfig
 from stack.pipeline import check_config, check_content
 
 ROOT = Path(__file__).resolve().parent.parent
-RECORDS = {"configs/study": StudyConfig, "configs/tune": TuneConfig, "configs/score": ScoreConfig}
-"""By folder; everything else is a RunConfig."""
+RECORDS = {
+    "configs/study": StudyConfig,
+    "configs/tune": TuneConfig,
+    "configs/score": ScoreConfig,
+    "configs/monitor.yaml": MonitorConfig,
+}
+"""By folder or file; everything else is a RunConfig."""
 FILES = [ROOT / "zenml_config.yaml", *sorted((ROOT / "configs").glob("**/*.yaml"))]
 SCORE = ROOT / "configs" / "score" / "generated.yaml"
 
@@ -25,9 +31,10 @@ def default() -> dict:
 
 def test_every_file_is_a_complete_configuration():
     for path in FILES:
-        record = RECORDS.get(path.parent.relative_to(ROOT).as_posix(), RunConfig)
+        name = path.relative_to(ROOT).as_posix()
+        record = RECORDS.get(name, RECORDS.get(str(Path(name).parent), RunConfig))
         assert isinstance(check_config(path, record), record), path
-    assert len(FILES) == 18
+    assert len(FILES) == 19
 
 
 def test_a_file_of_one_pipeline_is_refused_by_the_other():
@@ -51,6 +58,23 @@ def test_what_cannot_be_scored_gets_a_sentence(data, labelled, sentence):
     content["parameters"] |= {"data": {"contract": "criteo"} | data, "labelled": labelled}
     with pytest.raises(ConfigError, match=sentence):
         check_content(content, "score.yaml", ScoreConfig)
+
+
+@pytest.mark.parametrize(
+    ("section", "change", "sentence"),
+    [
+        ("data", {"source": None, "generated": {"rows": 2000, "seed": 1}}, "labels arrive day by"),
+        ("alarms", {"pcoc": {"low": 2, "high": 1}}, "`low` .2. is above `high` .1."),
+        ("alarms", {"psi_at_mots": 1}, "did you mean `psi_at_most`"),
+        ("alarms", {"auc_at_least": 1.1}, "alarms.auc_at_least` is 1.1"),
+    ],
+)
+def test_what_cannot_be_monitored_gets_a_sentence(section, change, sentence):
+    content = yaml.safe_load((ROOT / "configs" / "monitor.yaml").read_text())
+    content["parameters"][section] = content["parameters"][section] | change
+    content["parameters"]["data"].pop("window")
+    with pytest.raises(ConfigError, match=sentence):
+        check_content(content, "monitor.yaml", MonitorConfig)
 
 
 SLIPS = {

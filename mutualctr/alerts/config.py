@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 from mutualctr.closed import Closed, nearest, parse
 from mutualctr.errors import ConfigError
 
-Event = Literal["failure", "promotion", "kept", "drift"]
+Event = Literal["failure", "promotion", "kept", "drift", "alarm"]
 
 
 class Secret(Closed):

@@ -1,7 +1,7 @@
 """The events on disk: a folder of Parquet files, one per source file, in the order of their names.
 
     files/00000.parquet, files/00001.parquet, …
-    files.json           name, SHA-256, first row and rows of each source file
+    files.json           name, day, SHA-256, first row and rows of each source file
 
 `row` numbers the data rows of all source files together, from 1.
 

@@ -1,7 +1,7 @@
 """The events as DuckDB sees them."""
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,7 +20,16 @@ def select_events(events: Path, without: Path | None = None) -> str:
     `events` is their folder, or one of its files.
     """
     files = events if events.is_file() else events / "*.parquet"
-    rows = f"SELECT * FROM read_parquet({sql_text(str(files))})"
+    return _select(sql_text(str(files)), without)
+
+
+def select_files(files: Sequence[Path], without: Path | None) -> str:
+    """The same for some of the files alone."""
+    return _select(f"[{', '.join(sql_text(str(file)) for file in files)}]", without)
+
+
+def _select(files: str, without: Path | None) -> str:
+    rows = f"SELECT * FROM read_parquet({files})"
     if without is None:
         return rows
     aside = f'SELECT "{ROW_COLUMN}" FROM read_parquet({sql_text(str(without))})'

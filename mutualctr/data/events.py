@@ -94,7 +94,8 @@ def ingest(
     Integer columns become int64, the others text; the contract's missing text (for both) becomes
     null; the order of the files and in them is kept. `row` numbers the rows of all files together
     from 1. Values are not judged here: a label of 2 is an integer, and the contract's expectations
-    speak of it later. `folder/files.json` says which file begins at which row.
+    speak of it later. `folder/files.json` says which file begins at which row, and of which
+    day it is where its name has one.
 
     Without `quarantine_percent` the first malformed row raises DataError with file, line, column
     and rule. With it, malformed rows go to `folder/quarantine.parquet`, and only more than that
@@ -129,7 +130,7 @@ def ingest(
         rows = sum(info.rows for info in infos)
         if rows == 0:
             raise DataError(f"{source.title}: no row is left; give data that has rows.")
-        _assemble(entries, folder)
+        _assemble(entries, source, folder)
     if keep is not None:
         kept_files.drop_unused(keep)
     return EventsInfo(
@@ -306,7 +307,7 @@ def _check_share(infos: list[FileInfo], percent: float | None, title: str) -> No
     )
 
 
-def _assemble(entries: list[Entry], folder: Path) -> None:
+def _assemble(entries: list[Entry], source: Source, folder: Path) -> None:
     """Files, quarantine and record of the whole source, in place of former ones."""
     fresh = folder / ".files"
     shutil.rmtree(fresh, ignore_errors=True)
@@ -323,10 +324,11 @@ def _assemble(entries: list[Entry], folder: Path) -> None:
     if broken:
         with replacing(folder / MALFORMED_FILE) as temporary:
             join_quarantines(broken, temporary)
+    days = [day and day.isoformat() for day in source.days] or [None] * len(entries)
     record = [
-        {"file": name, "sha256": info.sha256, "first_row": info.first_row, "rows": info.rows,
-         "malformed": info.malformed}
-        for name, (_, info) in zip(names, entries, strict=True)
+        {"file": name, "day": day, "sha256": info.sha256, "first_row": info.first_row,
+         "rows": info.rows, "malformed": info.malformed}
+        for name, day, (_, info) in zip(names, days, entries, strict=True)
     ]  # fmt: skip
     with replacing(folder / FILES_RECORD) as temporary:
         temporary.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")

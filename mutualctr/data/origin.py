@@ -12,6 +12,7 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING
 from mutualctr.data.contract import Contract
 from mutualctr.data.digests import content_digests
 from mutualctr.data.object_store import SCHEMES, remote_files
-from mutualctr.data.partitions import select
+from mutualctr.data.partitions import day_in, select
 from mutualctr.data.postgres import SCHEME as POSTGRES
 from mutualctr.data.postgres import Table, parse_table
 from mutualctr.data.source import REPOSITORY, data_path, resolve_source
@@ -40,6 +41,8 @@ class Source:
     table: Table | None
     attributes: dict[str, StoredFile]
     """By the names that the contract's `joined` gives them."""
+    days: tuple[date | None, ...] = ()
+    """Of each file: the date in its name below the source's folder; empty where nobody looked."""
 
     def fingerprint(self, read: Mapping[str, str] = MappingProxyType({})) -> str:
         """A text that changes when any content does.
@@ -87,7 +90,7 @@ def find_source(
         attributes = {
             entry.file: _remote_beside(files[0].name, entry.file) for entry in contract.joined
         }
-        return Source(source, files, None, attributes)
+        return Source(source, files, None, attributes, _days(files, source, root))
     if separator:
         known = ", ".join(f"{known}://" for known in (*SCHEMES, POSTGRES))
         raise DataError(f"The address {source} is of no known kind; known are {known} and paths.")
@@ -96,7 +99,7 @@ def find_source(
     single = len(paths) == 1 and not glob.has_magic(source)
     title = paths[0].name if single else source
     files = _within([LocalFile(path) for path in paths], window, _folder(source, root))
-    return Source(title, files, None, attributes)
+    return Source(title, files, None, attributes, _days(files, source, root))
 
 
 def local_paths(source: str, root: Path = REPOSITORY) -> list[Path]:
@@ -152,6 +155,12 @@ def _within(
         return tuple(files)
     by_name = {os.path.relpath(file.name, folder): file for file in files}
     return tuple(by_name[name] for name in select(list(by_name), window, None).partitions)
+
+
+def _days(files: Sequence[StoredFile], source: str, root: Path) -> tuple[date | None, ...]:
+    folder = _folder(source, root)
+    names = (os.path.relpath(file.name, folder) for file in files)
+    return tuple(day_in(Path(folder).name if name == os.curdir else name) for name in names)
 
 
 def _folder(source: str, root: Path) -> str:

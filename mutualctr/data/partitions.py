@@ -61,13 +61,21 @@ def _place(name: str, window: "WindowConfig | None") -> tuple[date, str]:
     return (date.min if window is None else _day_of(name), name)
 
 
-def _day_of(name: str) -> date:
+def day_in(name: str) -> date | None:
+    """The first date in the name; None where there is none."""
     for match in DAY.finditer(name):
         try:
             return date(*map(int, match.groups()))
         except ValueError:
             continue
-    raise DataError(
-        f"Partition {name} has no day such as 2026-03-29 in its name; rename it, or leave out "
-        "`data.window` to read all partitions."
-    )
+    return None
+
+
+def _day_of(name: str) -> date:
+    day = day_in(name)
+    if day is None:
+        raise DataError(
+            f"Partition {name} has no day such as 2026-03-29 in its name; rename it, or leave out "
+            "`data.window` to read all partitions."
+        )
+    return day

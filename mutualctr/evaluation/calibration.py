@@ -19,7 +19,12 @@ class ReliabilityPoint:
 
 
 def logloss(label_B: np.ndarray, probability_B: np.ndarray) -> float:
-    """−mean(y·ln p + (1 − y)·ln(1 − p)), in nats.
+    """−mean(y·ln p + (1 − y)·ln(1 − p)), in nats; `row_losses` has the shapes."""
+    return float(row_losses(label_B, probability_B).mean())
+
+
+def row_losses(label_B: np.ndarray, probability_B: np.ndarray) -> np.ndarray:
+    """−ln of the probability that each row's outcome was given, in nats: loss_B.
 
     Shapes: label_B 0 or 1, probability_B float64 in [0, 1]. Probabilities are kept float64's
     epsilon away from 0 and 1, as scikit-learn does, so that a certain mistake costs 36, not ∞.
@@ -27,7 +32,7 @@ def logloss(label_B: np.ndarray, probability_B: np.ndarray) -> float:
     assert probability_B.dtype == np.float64, "in float32 the kept distance would round away"
     epsilon = np.finfo(np.float64).eps
     kept_B = np.clip(probability_B, epsilon, 1 - epsilon)
-    return float(-np.log(np.where(label_B == 1, kept_B, 1 - kept_B)).mean())
+    return -np.log(np.where(label_B == 1, kept_B, 1 - kept_B))
 
 
 def pcoc(label_B: np.ndarray, probability_B: np.ndarray) -> float:

@@ -10,7 +10,8 @@ from mutualctr.evaluation.figures import (
     calibration_figure,
     svg_data_uri,
 )
-from mutualctr.evaluation.page import PAGE
+from mutualctr.evaluation.gate_html import render_verdicts
+from mutualctr.evaluation.page import REPORT, whole_page
 from mutualctr.evaluation.scored import ARMS
 from mutualctr.evaluation.table import Row, table_rows
 from mutualctr.evaluation.wording import EXPLAINED, beginnings, count, headline, number
@@ -22,14 +23,12 @@ def render_html(report: dict) -> str:
     Every text from outside is escaped; figures are images in the file, so no script can run.
     """
     found = headline(report)
-    name = escape(report["dataset"]["name"])
-    return PAGE.substitute(
-        title=f"Mutual finetuning on {name}",
-        subtitle=_subtitle(report),
+    body = REPORT.substitute(
         claim=escape(found.claim),
         verdict=escape(found.verdict),
         ensemble=escape(found.ensemble),
         basis=escape(found.basis),
+        gate=_gate(report),
         scores="\n".join(_score_row(row) for row in table_rows(report)),
         baseline=escape(report["baseline"]["method"]),
         explained="\n".join(
@@ -45,6 +44,14 @@ def render_html(report: dict) -> str:
         config=escape(json.dumps(report["config"], indent=2, ensure_ascii=False)),
         versions=_definitions(report["versions"]),
     )
+    return whole_page(f"Mutual finetuning on {report['dataset']['name']}", _subtitle(report), body)
+
+
+def _gate(report: dict) -> str:
+    """Nothing while a run has not come to its gate."""
+    if "promotion" not in report:
+        return ""
+    return f"\n<h2>Promotion gate</h2>\n{render_verdicts(report['promotion'])}\n"
 
 
 def _subtitle(report: dict) -> str:
@@ -53,7 +60,7 @@ def _subtitle(report: dict) -> str:
     architectures = sorted({peer["architecture"] for peer in report["peers"]})
     groups = len(report["ensembles"]["mutual"])
     peers = f"{len(report['peers'])} peers ({', '.join(architectures)})"
-    return escape(
+    return (
         f"{peers} in {groups} seed {'group' if groups == 1 else 'groups'} · "
         f"{' / '.join(parts)} rows · began {beginnings(report)}"
     )

@@ -21,6 +21,7 @@ def render_markdown(report: dict) -> str:
         f"Rows: {split}. Start: {escape(beginnings(report))}. "
         f"Baseline: {escape(report['baseline']['method'])}",
         _scores(report),
+        *_gate(report),
         "## Calibration: pretrained → control → mutual",
         _calibration(report),
         "## How to read it",
@@ -46,6 +47,23 @@ def _scores(report: dict) -> str:
             for row in table_rows(report)
         ],
     )
+
+
+def _gate(report: dict) -> list[str]:
+    """Nothing while a run has not come to its gate."""
+    if "promotion" not in report:
+        return []
+    promotion = report["promotion"]
+    rows = [
+        ["kept" if v["passed"] else "FAILED", v["rule"], v["asks"], v["found"]]
+        for v in promotion["verdicts"]
+    ]
+    return [
+        "## Promotion gate",
+        f"**{escape(promotion['sentence'])}**",
+        *(escape(sentence) for sentence in promotion["cautions"]),
+        _grid(["", "rule", "asked", "found"], rows),
+    ]
 
 
 def _calibration(report: dict) -> str:

@@ -1,8 +1,9 @@
 """The page that an HTML report is filled into. Dark text on white, nothing from outside."""
 
+from html import escape
 from string import Template
 
-PAGE = Template("""<!doctype html>
+_SHELL = Template("""<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
@@ -40,18 +41,49 @@ dd { margin: 0; overflow-wrap: anywhere; }
 details { margin: 14px 0; }
 summary { cursor: pointer; font-weight: 600; }
 pre { background: #f7f7f7; padding: 12px 14px; overflow-x: auto; font-size: 13px; }
+.verdict { margin: 20px 0 0; padding: 16px 20px; background: #eff7f1;
+ border-left: 5px solid #00734f; font-size: 19px; font-weight: 600; }
+.verdict.bad { background: #fbf0ef; border-color: #b3261e; }
+.verdict.plain { background: #f2f7fb; border-color: #0072b2; }
+.caution { margin: 12px 0 0; padding: 10px 20px; background: #fdf6e7;
+ border-left: 5px solid #b26a00; }
+.words th, .words td, .words thead tr:first-child th { text-align: left; white-space: normal;
+ vertical-align: top; overflow-wrap: anywhere; padding: 5px 10px; }
+.words thead tr:first-child th { border-bottom: 1px solid #888; }
+.words td.number, .words thead tr:first-child th.number { text-align: right; white-space: nowrap; }
+.words .rule { white-space: nowrap; }
+.verdict + .wide, .caution + .wide { margin-top: 14px; }
+.words .mark { white-space: nowrap; font-weight: 600; color: #00734f; }
+.words .failed .mark { color: #b3261e; }
+.words .quiet .mark { color: #555; }
+.days { font-size: 13.5px; }
+.days tbody th { white-space: nowrap; }
+.days th, .days td { padding: 4px 7px; vertical-align: top; }
+tr.chosen { font-weight: 600; background: #eff7f1; }
 </style>
 </head>
 <body>
 <h1>$title</h1>
 <div class="quiet">$subtitle</div>
-<div class="finding">
+$body
+</body>
+</html>
+""")
+
+
+def whole_page(title: str, subtitle: str, body: str) -> str:
+    """A complete page; title and subtitle are plain text, the body is HTML."""
+    return _SHELL.substitute(title=escape(title), subtitle=escape(subtitle), body=body)
+
+
+REPORT = Template("""<div class="finding">
 <p class="claim">$claim</p>
 <p>$verdict</p>
 <p>$ensemble</p>
 <p class="quiet">$basis</p>
 </div>
 
+$gate
 <h2>Test scores</h2>
 <div class="wide">
 <table>
@@ -111,7 +143,4 @@ $dataset
 <details><summary>Configuration</summary><pre>$config</pre></details>
 <details><summary>Versions</summary><dl>
 $versions
-</dl></details>
-</body>
-</html>
-""")
+</dl></details>""")

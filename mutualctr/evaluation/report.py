@@ -70,6 +70,8 @@ def build_report(
 def write_report(report: dict, folder: Path) -> dict[str, Path]:
     """Write report.json, report.html and report.md; returns where, by suffix.
 
+    A report with `promotion`, the content of promotion.json, shows the gate's verdicts too.
+
     Each file appears whole or not at all, and the same report gives the same bytes.
     """
     text = {

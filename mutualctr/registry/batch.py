@@ -1,9 +1,11 @@
 """Batch scoring: every row of the events gets a probability, in order, in bounded memory."""
 
+import json
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -12,8 +14,9 @@ import torch
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.tracking import MlflowClient
 
+from mutualctr.data.content import ContentDigest
 from mutualctr.data.contract import ROW_COLUMN, Contract
-from mutualctr.data.event_files import column_chunks
+from mutualctr.data.event_files import column_chunks, read_files_record
 from mutualctr.data.features import FeatureMap
 from mutualctr.errors import RegistryError
 from mutualctr.files import replacing
@@ -23,6 +26,7 @@ from mutualctr.registry.load import load_served
 from mutualctr.registry.serving import ClickProbability
 
 SCORES = "scores.parquet"
+PARTITIONS = "partitions.json"
 
 
 def score_events(
@@ -32,6 +36,10 @@ def score_events(
 
     Columns: row (from 1, as in the source), the contract's id where it has one, probability,
     model_name, model_version. There are as many rows as events, in their order.
+
+    folder/partitions.json says which rows are of which source file, its day, and the digest of
+    what the model saw there (`mutualctr/data/content.py`), so that clicks that come later can be
+    laid beside them.
 
     Raises RegistryError where there is no such version, or it reads a column that the contract
     does not have.
@@ -49,15 +57,46 @@ def score_events(
             ("model_version", pa.int32()),
         ]
     )
-    rows = 0
+    rows, contents = 0, _Contents(events, served.features.raw_columns)
     with replacing(folder / SCORES) as temporary, pq.ParquetWriter(temporary, schema) as writer:
         tables = (table for _, table in column_chunks(events.files, columns))
-        for table, probability_B in _predicted(tables, served):
+        for table, probability_B in _predicted(contents.seen(tables), served):
             assert len(probability_B) == table.num_rows
             writer.write_table(_scored(table.select(kept), probability_B, version, schema))
             rows += table.num_rows
     assert rows == events.rows, f"{rows} rows scored of {events.rows}"
+    with replacing(folder / PARTITIONS) as temporary:
+        temporary.write_text(json.dumps(contents.record(), indent=1) + "\n", encoding="utf-8")
     return Scores.of(folder, rows=rows, model=f"{version.name}/{version.version}")
+
+
+class _Contents:
+    """The digest of each source file while its rows go by."""
+
+    def __init__(self, events: Events, columns: list[str]):
+        self._columns = columns
+        self._files = read_files_record(events.files)
+        self._digests = [ContentDigest(columns) for _ in self._files]
+
+    def seen(self, tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
+        """The tables, of which none holds rows of two files."""
+        place, rows = 0, 0
+        for table in tables:
+            while table.num_rows and rows == self._files[place]["rows"]:
+                place, rows = place + 1, 0
+            self._digests[place].add(table)
+            rows += table.num_rows
+            assert rows <= self._files[place]["rows"], self._files[place]["file"]
+            yield table
+
+    def record(self) -> dict[str, Any]:
+        """The content of partitions.json."""
+        partitions = [
+            {key: file[key] for key in ("file", "day", "sha256", "first_row", "rows")}
+            | {"content_sha256": digest.hexdigest()}
+            for file, digest in zip(self._files, self._digests, strict=True)
+        ]
+        return {"columns": self._columns, "partitions": partitions}
 
 
 def _predicted(

@@ -17,7 +17,8 @@ from mlflow.tracking import MlflowClient
 from mutualctr.data.raw_rows import write_raw_rows
 from mutualctr.data.split import TEST, read_parts
 from mutualctr.errors import RegistryError
-from mutualctr.evaluation.report import plain
+from mutualctr.evaluation.drift import ScoreBins
+from mutualctr.evaluation.report import plain, write_report
 from mutualctr.evaluation.wording import number, signed
 from mutualctr.files import replacing
 from mutualctr.reference import Promotion
@@ -26,6 +27,7 @@ from mutualctr.registry.fresh import answer
 from mutualctr.registry.promotion_html import render_html
 from mutualctr.registry.served import Finished, Served, make_served
 from mutualctr.registry.tracking import Tracker
+from mutualctr.registry.trained_on import BINS_TAG
 
 ATTEMPTS = 5
 """How often the champion may change under our hands before we give up."""
@@ -34,7 +36,8 @@ ATTEMPTS = 5
 def promote_run(tracker: Tracker, finished: Finished, folder: Path) -> Promotion:
     """Choose among the mutual peers, judge the chosen one, let it serve if it keeps every rule.
 
-    Writes promotion.json and promotion.html into `folder`, and to the parent run in MLflow.
+    Writes promotion.json, promotion.html and the report with the verdicts into `folder`, and to the
+    parent run in MLflow.
     Raises RegistryError where other runs keep replacing the champion meanwhile.
     """
     client = tracker.client
@@ -169,7 +172,7 @@ def _cautions(
 def _publish(
     tracker: Tracker, finished: Finished, served: Served, described: dict[str, Any], folder: Path
 ) -> None:
-    """Files, tags and card."""
+    """Files, tags and card. The report with the verdicts takes the place of the one without."""
     text = {
         "promotion.json": json.dumps(described, indent=1, ensure_ascii=False) + "\n",
         "promotion.html": render_html(described),
@@ -177,10 +180,13 @@ def _publish(
     for name, content in text.items():
         with replacing(folder / name) as temporary:
             temporary.write_text(content, encoding="utf-8")
-        tracker.client.log_artifact(tracker.parent_run_id, str(folder / name))
+    write_report(finished.numbers | {"promotion": described}, folder)
+    for path in sorted(folder.iterdir()):
+        tracker.client.log_artifact(tracker.parent_run_id, str(path))
     tracker.set_tags(tracker.parent_run_id, {"promotion": described["sentence"]})
     client, version = tracker.client, served.version
-    tags = {"gate": described["decision"]} | {
+    bins = ScoreBins.of(served.probability_B).model_dump_json()
+    tags = {"gate": described["decision"], BINS_TAG: bins} | {
         f"gate.{v['rule']}": f"{_word(v)}: {v['found']}; asked: {v['asks']}"
         for v in described["verdicts"]
     }

@@ -1,6 +1,5 @@
 """Every trained peer becomes a version of a registered model, once."""
 
-import os
 import tempfile
 import warnings
 from collections.abc import Mapping
@@ -30,7 +29,6 @@ SERVED_PACKAGES = (
     "safetensors",
     "torch",
 )
-os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # bars for local copies
 
 
 def content_key(label: str, checkpoint: Path, feature_folder: Path) -> str:

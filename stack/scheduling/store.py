@@ -105,6 +105,18 @@ def look_forward(schedule: ScheduleResponse) -> None:
         state.put(replace(memory, handled=now))
 
 
+def make_due(job: Job) -> bool:
+    """Let a run start at the scheduler's next look; False, and nothing done, where one is under
+    way or waits for its next attempt already."""
+    with open_state() as state, state.exclusively():
+        now = datetime.now(UTC)
+        memory = state.get(job.schedule) or Memory(job.schedule, job.created)
+        if memory.due is not None:
+            return False
+        state.put(replace(memory, due=now, retry_at=now))
+        return True
+
+
 def _all_active(client: Client) -> Iterator[ScheduleResponse]:
     number, pages = 1, 1
     while number <= pages:

@@ -106,9 +106,21 @@ def test_rows_of_all_files_are_numbered_together(data, tmp_path):
         ("b", 3, 2, 1),
         ("c", 6, 1, 0),
     ]
+    assert [r["day"] for r in record] == [None, None, None]
     aside = pq.read_table(tmp_path / "events" / "quarantine.parquet").to_pylist()
     assert [(r["row"], r["line"], r["file"]) for r in aside] == [(4, 2, "b")]
     assert source.fingerprint({i.file: i.sha256 for i in info.sources}) == source.fingerprint()
+
+
+@pytest.mark.parametrize("source", ["20250101/daily", "20250101/daily/*/*.csv"])
+def test_the_day_of_a_file_is_in_its_name_below_the_source(data, tmp_path, source):
+    """A single partition says which day it is, too; the date of a folder above is none."""
+    put(data, **{"20250101__daily__day=2026-03-29__part-0.csv": "1,1,a\n"})
+    ingest(find_source(source, CONTRACT), CONTRACT, tmp_path)
+    (entry,) = json.loads((tmp_path / FILES_RECORD).read_text())
+    assert (entry["file"], entry["day"]) == ("part-0.csv", "2026-03-29")
+    single = find_source("20250101/daily/day=2026-03-29/part-0.csv", CONTRACT)
+    assert single.days == (None,)
 
 
 def test_a_fingerprint_changes_with_any_content_and_nothing_else(data, tmp_path):

@@ -1,5 +1,6 @@
 """From a finished run to traffic, through the real commands: gate, rollback, scoring, serving."""
 
+import html
 import json
 import os
 import socket
@@ -19,6 +20,7 @@ from mlflow.tracking import MlflowClient
 from small import Finished, run_command, score_config, small_config
 
 from mutualctr.data.synthetic import generate_criteo
+from mutualctr.registry.trained_on import score_bins, training_snapshot
 
 BIN = Path(sys.executable).parent
 COLUMNS = ["label", *(f"I{i}" for i in range(1, 14)), *(f"C{i}" for i in range(1, 27))]
@@ -87,7 +89,12 @@ def test_the_first_run_has_no_champion_and_makes_one(first, client):
     assert gate["chosen"]["peer"] == max(aucs, key=aucs.get)
     page = (first.folder / "outputs" / "latest" / "promotion.html").read_text()
     assert "<script" not in page
+    report = (first.folder / "outputs" / "latest" / "report.html").read_text()
+    for verdict in gate["verdicts"]:
+        assert html.escape(verdict["found"]) in report
     version = client.get_model_version("gate", 1)
+    assert sum(score_bins(version).shares) == pytest.approx(1)
+    assert training_snapshot(client, version).rows == 6000
     assert version.tags["gate"] == "promoted"
     assert version.tags["gate.smoke"].startswith("kept: at most ")
     for words in ("SHA-256", "| **mutual** |", "rule smoke", "Limits", "[gate](#/experiments/"):
@@ -99,6 +106,8 @@ def test_the_first_run_has_no_champion_and_makes_one(first, client):
     )[0]
     names = {file.path for file in client.list_artifacts(parent.info.run_id)}
     assert {"promotion.json", "promotion.html"} <= names
+    kept = mlflow.artifacts.load_text(f"{parent.info.artifact_uri}/report.html")
+    assert kept == report
 
 
 def test_the_champion_answers_the_same_rows_through_its_own_vocabulary(first, second, client):

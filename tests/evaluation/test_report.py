@@ -193,3 +193,29 @@ def test_markdown_cannot_be_broken_out_of():
     # an unescaped bar would give a row more cells than its head
     cells = {len(line.replace("\\|", "").split("|")) for line in tables}
     assert cells == {11, 5, 4}
+
+
+VERDICT = {"rule": "pcoc", "asks": "PCOC from 0.9 to 1.1", "found": "<1.2>", "passed": False}
+PROMOTION = {
+    "decision": "kept",
+    "sentence": "ctr/4 failed pcoc; ctr/3 stays champion.",
+    "cautions": ["The comparison favours the champion."],
+    "model": "ctr",
+    "champion": 3,
+    "rows": 1234,
+    "verdicts": [VERDICT, VERDICT | {"rule": "auc", "passed": True}],
+}
+
+
+def test_the_gate_stands_in_the_report_once_it_has_judged(tmp_path):
+    before = write_report(report_of(1), tmp_path)
+    for suffix in ("html", "md"):
+        assert "Promotion gate" not in before[suffix].read_text()
+    after = write_report(report_of(1) | {"promotion": PROMOTION}, tmp_path)
+    page = after["html"].read_text()
+    assert page.index("Promotion gate") < page.index("Test scores")
+    for words in (PROMOTION["sentence"], *PROMOTION["cautions"], "✗ failed", "✓ kept", "ctr/3"):
+        assert words in page
+    assert "&lt;1.2&gt;" in page
+    assert "| FAILED | pcoc | PCOC from 0.9 to 1.1 | \\<1.2\\> |" in after["md"].read_text()
+    assert json.loads(after["json"].read_text())["promotion"] == PROMOTION

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mutualctr.evaluation.drift import PSI_FLOOR, psi
+from mutualctr.evaluation.drift import PSI_FLOOR, ScoreBins, psi
 
 
 def test_by_hand():
@@ -34,3 +34,11 @@ def test_it_is_not_negative_and_order_and_scale_do_not_matter(seed, power):
     assert value >= 0
     assert psi(draw.permutation(expected_B), draw.permutation(observed_B)) == pytest.approx(value)
     assert psi(3 * expected_B, 3 * observed_B) == pytest.approx(value)
+
+
+def test_bins_that_were_written_down_give_the_same_index():
+    draw = np.random.default_rng(4)
+    expected_B, observed_B = draw.random(700), draw.random(300) ** 2
+    kept = ScoreBins.model_validate_json(ScoreBins.of(expected_B).model_dump_json())
+    assert kept.psi(observed_B) == psi(expected_B, observed_B) > 0
+    assert sum(kept.shares) == pytest.approx(1)

@@ -1,5 +1,6 @@
 """Batch scoring: every row once, in order, with the contract's id beside it."""
 
+import json
 from types import SimpleNamespace
 
 import numpy as np
@@ -8,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 from mlflow.tracking import MlflowClient
 
+from mutualctr.data.content import ContentDigest
 from mutualctr.data.contract import Contract, Feature
 from mutualctr.data.event_files import file_name
 from mutualctr.data.features import FeatureMap, Field
@@ -64,6 +66,11 @@ def events(tmp_path) -> Events:
             }
         )
         pq.write_table(table, files / file_name(number), row_group_size=2)
+    record = [
+        {"file": "2026-03-01.tsv", "day": "2026-03-01", "sha256": "a", "first_row": 1, "rows": 3},
+        {"file": "more.tsv", "day": None, "sha256": "b", "first_row": 4, "rows": 2},
+    ]
+    (tmp_path / "events" / "files.json").write_text(json.dumps(record))
     return Events.of(tmp_path / "events", source="ads.tsv", source_sha256="", rows=5)
 
 
@@ -91,6 +98,16 @@ def test_rows_in_are_rows_out(monkeypatch, client, events, tmp_path):
     }
     assert table["probability"].type == pa.float64()
     assert np.isfinite(table["probability"].to_numpy()).all()
+    written = json.loads((out / "partitions.json").read_text())
+    assert written["columns"] == ["colour"]
+    places = [(p["file"], p["day"], p["first_row"], p["rows"]) for p in written["partitions"]]
+    assert places == [("2026-03-01.tsv", "2026-03-01", 1, 3), ("more.tsv", None, 4, 2)]
+    for part, colours in zip(
+        written["partitions"], (["red", "blue", None], ["gold", "red"]), strict=True
+    ):
+        digest = ContentDigest(["colour"])
+        digest.add(pa.table({"colour": pa.array(colours, pa.string())}))
+        assert part["content_sha256"] == digest.hexdigest()
 
 
 def test_a_model_of_other_data_is_refused(monkeypatch, client, events, tmp_path):

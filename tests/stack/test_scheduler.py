@@ -1,8 +1,10 @@
 """A scheduler that lives through days in milliseconds: its clock, runs and deaths are ours."""
 
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -313,3 +315,28 @@ def test_a_transaction_is_all_or_nothing(tmp_path):
     with pytest.raises(RuntimeError):
         fail()
     assert state.get("a") is None
+
+
+def test_what_is_made_due_runs_once_at_the_next_look(world, monkeypatch):
+    """Between two due times, and not again while it waits or runs."""
+    from stack.scheduling import store
+
+    state = State(world.path)
+    monkeypatch.setattr(store, "open_state", lambda: nullcontext(state))
+    monkeypatch.setattr(store, "datetime", SimpleNamespace(now=lambda zone: world.now))
+    scheduler = world.boot()
+    world.tick(scheduler, "2026-01-02T02:00:00")
+    assert world.started == []
+    assert store.make_due(JOB)
+    assert not store.make_due(JOB)
+    world.tick(scheduler, "2026-01-02T02:00:02")
+    assert world.started == [at("2026-01-02T02:00")]
+    assert not store.make_due(JOB)
+    world.end(0)
+    world.tick(scheduler, "2026-01-02T02:30:00")
+    assert len(world.started) == 1
+    world.tick(scheduler, "2026-01-02T03:00:00")
+    assert world.started[1:] == [at("2026-01-02T03:00")]
+    world.end(1)
+    world.tick(scheduler, "2026-01-02T03:00:10")  # waits for its second attempt
+    assert not store.make_due(JOB)
