@@ -6,6 +6,7 @@ Each process trains its part of the cohort and writes the checkpoints of those p
 process of local rank r has the r-th device and NCCL; without them gloo carries the logits.
 """
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -64,6 +65,8 @@ def finetune_on_ranks(job: Job, processes: int) -> None:
 def main(path: Path) -> None:
     """The work of one rank."""
     job = Job.model_validate_json(path.read_text(encoding="utf-8"))
+    if torch.cuda.is_available():
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
     dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
     try:
         peers = sum(len(models.checkpoints) for models in job.pretrained)

@@ -14,7 +14,7 @@ from mutualctr.reference import Blocks, Models
 from mutualctr.training import checkpoint
 from mutualctr.training.arms import finetune_cohort, pretrain_peer
 from mutualctr.training.on_ranks import Job, finetune_on_ranks
-from mutualctr.training.ranks import Ranks
+from mutualctr.training.ranks import Alone, Ranks
 
 NETWORK = NetworkConfig(embedding_dim=4, hidden=(8,), dropout=0.2)
 
@@ -96,6 +96,39 @@ def test_ranks_agree_on_the_newest_common_snapshot(mine, theirs, agreed, monkeyp
     monkeypatch.setattr(dist, "get_world_size", lambda: 2)
     monkeypatch.setattr(dist, "all_gather_object", gather)
     assert Ranks(4).agree(mine) == agreed
+
+
+class Second(Alone):
+    """As if peers 0 and 2 were on other ranks, which always answer the same."""
+
+    def __init__(self):
+        self.joined = 0
+
+    def own(self, peers):
+        return range(1, 2)
+
+    def join(self, logit_nB):
+        self.joined += 1
+        assert len(logit_nB) == 1
+        constant_B = torch.full_like(logit_nB[0], 0.5)
+        return torch.stack([constant_B, logit_nB[0], -constant_B])
+
+
+def test_a_rank_trains_and_writes_its_own_peers_only(world, tmp_path):
+    mine, ranks = job(world, tmp_path / "mine"), Second()
+    finetune_cohort(
+        mine.blocks,
+        mine.pretrained,
+        "mutual",
+        mine.optimizer,
+        mine.config,
+        SILENT,
+        mine.folder,
+        None,
+        ranks,
+    )
+    assert ranks.joined == 7  # 330 rows in batches of 50
+    assert [path.name for path in mine.folder.iterdir()] == ["1"]
 
 
 def test_every_peer_has_one_rank(monkeypatch):
