@@ -8,7 +8,8 @@ from mutualctr.config import DataConfig, FeatureConfig, SplitConfig
 from mutualctr.data import blocks as block_files
 from mutualctr.data import features, split
 from mutualctr.data.coded import read_coded
-from mutualctr.data.contract import Contract, load_contract
+from mutualctr.data.contract import Contract
+from mutualctr.data.contract_file import load_contract
 from mutualctr.data.drift import check_comparable, compare, judge
 from mutualctr.data.event_sql import select_events
 from mutualctr.data.events import ingest
