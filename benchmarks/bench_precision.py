@@ -21,7 +21,7 @@ from models.registry import ARCHITECTURES, build
 from mutualctr.config import RunConfig
 from mutualctr.data import split
 from mutualctr.data.blocks import open_block
-from mutualctr.data.contract import load_contract
+from mutualctr.data.contract_file import load_contract
 from mutualctr.data.prepare import encode_events, ingest_source, source_fingerprint
 from mutualctr.evaluation.auc import auc
 from mutualctr.reference import Blocks, Split

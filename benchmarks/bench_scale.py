@@ -18,7 +18,7 @@ from typing import Any
 from benchmarks.criteo_rows import write_criteo
 from mutualctr.config import DataConfig, FeatureConfig, SplitConfig
 from mutualctr.data import prepare
-from mutualctr.data.contract import load_contract
+from mutualctr.data.contract_file import load_contract
 from mutualctr.data.events import ingest
 from mutualctr.reference import Events
 

@@ -21,7 +21,7 @@ from pathlib import Path
 from mlflow.tracking import MlflowClient
 
 from mutualctr.config import DataConfig, Generated
-from mutualctr.data.contract import load_contract
+from mutualctr.data.contract_file import load_contract
 from mutualctr.data.engine import ThisMachine
 from mutualctr.data.prepare import check_events, ingest_source
 from mutualctr.registry.aliases import find_version

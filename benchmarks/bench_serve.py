@@ -27,7 +27,7 @@ import numpy as np
 import pandas as pd
 from mlflow.tracking import MlflowClient
 
-from mutualctr.data.contract import load_contract
+from mutualctr.data.contract_file import load_contract
 from mutualctr.data.synthetic import generate_criteo
 from mutualctr.registry.aliases import find_version
 from mutualctr.versions import versions

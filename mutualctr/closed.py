@@ -53,7 +53,7 @@ def nearest(word: str, known: list[str]) -> str:
 
 
 def _sentence(record: type[BaseModel], error: ValidationError, where: str) -> str:
-    first = error.errors()[0]
+    first = _cause(error)
     place = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
         known = _keys_at(record, first["loc"][:-1])
@@ -65,6 +65,17 @@ def _sentence(record: type[BaseModel], error: ValidationError, where: str) -> st
     if first["type"] == "value_error":
         return f"{where}: {place}: {message}"
     return f"{where}: {place} is {first['input']!r}: {message[0].lower()}{message[1:]}."
+
+
+def _cause(error: ValidationError) -> Any:
+    """The first error; of a misspelt key and the right one, which is then missing, the slip."""
+    first, *others = error.errors()
+    *place, name = first["loc"] or ("",)
+    for other in others if first["type"] == "missing" else ():
+        if other["type"] == "extra_forbidden" and list(other["loc"][:-1]) == place:
+            if difflib.get_close_matches(str(other["loc"][-1]), [str(name)], n=1, cutoff=0.5):
+                return other
+    return first
 
 
 def _keys_at(record: type[BaseModel], place: tuple[int | str, ...]) -> list[str]:

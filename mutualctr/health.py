@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from models.registry import ARCHITECTURES, build, reads_sequences
-from mutualctr.data.contract import CONTRACTS, load_contract
+from mutualctr.data.contract_file import CONTRACTS, load_contract
 from mutualctr.errors import StackError
 
 

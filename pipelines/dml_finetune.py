@@ -4,7 +4,7 @@ from typing import Any
 
 from mutualctr.cohort import groups_of
 from mutualctr.config import RunConfig
-from mutualctr.data.contract import load_contract
+from mutualctr.data.contract_file import load_contract
 from mutualctr.data.prepare import reference_fingerprint, source_fingerprint
 from stack.outcome import present_finetune
 from stack.pipeline import DEFAULT_CONFIG, ConfiguredPipeline

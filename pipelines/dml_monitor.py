@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from mutualctr.data.contract import load_contract
+from mutualctr.data.contract_file import load_contract
 from mutualctr.data.prepare import reference_fingerprint, source_fingerprint
 from mutualctr.monitoring.config import MonitorConfig
 from stack.alarmed import answer_alarms

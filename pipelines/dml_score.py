@@ -3,7 +3,7 @@
 from typing import Any
 
 from mutualctr.config import ScoreConfig
-from mutualctr.data.contract import load_contract
+from mutualctr.data.contract_file import load_contract
 from mutualctr.data.prepare import reference_fingerprint, source_fingerprint
 from stack.outcome import present_scores
 from stack.pipeline import ROOT, ConfiguredPipeline

@@ -38,7 +38,7 @@ def check(
     file: Path, name: str, reference: str | None, quarantine_percent: float | None, out: Path
 ) -> None:
     """Validate FILE against a contract without a run; exit code 1 where a run would stop."""
-    from mutualctr.data.contract import load_contract
+    from mutualctr.data.contract_file import load_contract
     from mutualctr.data.engine import ThisMachine
     from mutualctr.data.events import ingest
     from mutualctr.data.origin import find_source
@@ -71,7 +71,7 @@ def check(
 @click.argument("name")
 def export(name: str) -> None:
     """Print contract NAME as a Great Expectations suite in JSON."""
-    from mutualctr.data.contract import load_contract
+    from mutualctr.data.contract_file import load_contract
     from mutualctr.data.suite import suite_json
 
     click.echo(suite_json(load_contract(name)))

@@ -57,7 +57,7 @@ def plan(file: Path, rows: int | None, ids: int | None) -> None:
 
 def _shape(config, rows: int | None, ids: int | None):
     from mutualctr.data import prepare
-    from mutualctr.data.contract import load_contract
+    from mutualctr.data.contract_file import load_contract
     from mutualctr.plan import Shape
 
     contract = load_contract(config.data.contract)

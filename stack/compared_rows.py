@@ -9,7 +9,8 @@ import numpy as np
 from zenml.client import Client
 
 from mutualctr.config import DataConfig
-from mutualctr.data.contract import Contract, load_contract
+from mutualctr.data.contract import Contract
+from mutualctr.data.contract_file import load_contract
 from mutualctr.data.engine import ThisMachine
 from mutualctr.data.prepare import check_events, ingest_source, source_fingerprint
 from mutualctr.data.raw_rows import write_raw_rows

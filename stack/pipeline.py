@@ -21,7 +21,7 @@ from zenml.utils.time_utils import utc_now
 from mutualctr.alerts.config import Alert
 from mutualctr.closed import Closed, Record, nearest, parse, read_yaml
 from mutualctr.config import RunConfig
-from mutualctr.data.contract import load_contract
+from mutualctr.data.contract_file import load_contract
 from mutualctr.errors import ConfigError, StackError, UserError
 from stack.check import check_can_schedule, check_stack
 from stack.freshness import PARTITIONS, record, selection_for

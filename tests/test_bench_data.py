@@ -6,7 +6,7 @@ import pyarrow.parquet as pq
 
 from benchmarks import data
 from benchmarks.criteo_rows import write_criteo
-from mutualctr.data.contract import load_contract
+from mutualctr.data.contract_file import load_contract
 from mutualctr.data.events import ingest
 
 

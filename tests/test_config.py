@@ -90,6 +90,12 @@ SLIPS = {
         lambda c: c["parameters"]["finetuning"].update(wieght=1.0),
         "run.yaml: parameters: `finetuning.wieght` is not a known key; did you mean `weight`?",
     ),
+    "a key written in another way, so that its own name is missing too": (
+        lambda c: c["parameters"]["network"].update(
+            embeding_dim=c["parameters"]["network"].pop("embedding_dim")
+        ),
+        "`network.embeding_dim` is not a known key; did you mean `embedding_dim`?",
+    ),
     "a misspelt key in a peer": (
         lambda c: c["parameters"]["peers"][0].update(sead=1),
         "`peers.0.sead` is not a known key; did you mean `seed`?",

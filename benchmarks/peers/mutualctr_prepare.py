@@ -12,7 +12,7 @@ from pathlib import Path
 
 from mutualctr.config import FeatureConfig, SplitConfig
 from mutualctr.data import prepare
-from mutualctr.data.contract import load_contract
+from mutualctr.data.contract_file import load_contract
 from mutualctr.data.events import ingest
 from mutualctr.data.split import split
 from mutualctr.reference import Events, Split

@@ -14,7 +14,8 @@ from typing import Any
 
 import yaml
 
-from mutualctr.data.contract import Column, Contract, Format, expand
+from mutualctr.data.contract import Column, Contract, Format
+from mutualctr.data.contract_file import expand
 from mutualctr.data.event_sql import select_events, view_of
 from mutualctr.data.events import ingest
 from mutualctr.data.profile import Profile, missing_text, profile

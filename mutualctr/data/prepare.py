@@ -5,7 +5,8 @@ import tempfile
 from pathlib import Path
 
 from mutualctr.config import DataConfig, EngineName, FeatureConfig, SplitConfig
-from mutualctr.data.contract import Contract, load_contract
+from mutualctr.data.contract import Contract
+from mutualctr.data.contract_file import load_contract
 from mutualctr.data.drift import check_comparable, compare, judge
 from mutualctr.data.engine import Engine, engine_of
 from mutualctr.data.events import ingest

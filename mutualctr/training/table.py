@@ -15,6 +15,7 @@ V vocabulary rows, E columns, B rows of a batch, F fields, U distinct rows of a 
 """
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import torch
 import torch.nn.functional as F
@@ -52,7 +53,11 @@ class Places:
 
     def __init__(self, ids_BF: Tensor) -> None:
         self.ids_BF = ids_BF
-        self.row_U = ids_BF.flatten().long()
+
+    @cached_property
+    def row_U(self) -> Tensor:
+        """Found when it is first asked for: a replayed step never asks."""
+        return self.ids_BF.flatten().long()
 
     def sum_of_rows(self, gradient_BFE: Tensor) -> Tensor:
         """The places' own gradients; the table adds up what falls on one row."""

@@ -10,7 +10,8 @@ from written import write_events
 
 from mutualctr.data import coded, features
 from mutualctr.data.blocks import open_block, write_blocks
-from mutualctr.data.contract import Contract, load_contract
+from mutualctr.data.contract import Contract
+from mutualctr.data.contract_file import load_contract
 
 CONTRACT = Contract(
     name="shop",

@@ -8,7 +8,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mutualctr.data.contract import CONTRACTS, Contract, expand, load_contract
+from mutualctr.data.contract import Contract
+from mutualctr.data.contract_file import CONTRACTS, expand, load_contract
 from mutualctr.errors import ConfigError
 
 SMALL = {
@@ -207,6 +208,6 @@ def test_one_column_may_name_the_rows(tmp_path):
 
 def test_reading_a_contract_loads_no_engine():
     heavy = "{'duckdb', 'great_expectations', 'pandas', 'pyarrow', 'torch'}"
-    code = f"import sys, mutualctr.data.contract; print({heavy} & set(sys.modules))"
+    code = f"import sys, mutualctr.data.contract_file; print({heavy} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"

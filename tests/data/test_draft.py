@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mutualctr.data.contract import load_contract
+from mutualctr.data.contract_file import load_contract
 from mutualctr.data.draft import draft_contract
 from mutualctr.data.events import ingest
 from mutualctr.data.synthetic import generate_criteo

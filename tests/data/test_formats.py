@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 from small_contracts import COLUMNS, CSV, small_contract
 
-from mutualctr.data.contract import load_contract
+from mutualctr.data.contract_file import load_contract
 from mutualctr.data.events import ingest
 from mutualctr.data.origin import find_source
 from mutualctr.errors import DataError

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mutualctr.data.contract import CONTRACTS, load_contract
+from mutualctr.data.contract_file import CONTRACTS, load_contract
 from mutualctr.data.java_pattern import java_pattern
 from mutualctr.data.rules import CALENDAR_HOUR, Pattern
 from mutualctr.errors import DataError

@@ -13,7 +13,8 @@ from written import write_events
 
 from mutualctr.config import DataConfig, FeatureConfig, SplitConfig
 from mutualctr.data import prepare, rules
-from mutualctr.data.contract import Contract, load_contract
+from mutualctr.data.contract import Contract
+from mutualctr.data.contract_file import load_contract
 from mutualctr.data.engine import ThisMachine
 from mutualctr.data.events import ingest
 from mutualctr.data.layout import MISSING, RARE

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mutualctr.config import WindowConfig
-from mutualctr.data.contract import load_contract
+from mutualctr.data.contract_file import load_contract
 from mutualctr.data.origin import find_source, partitions_of
 from mutualctr.data.partitions import select
 from mutualctr.errors import DataError

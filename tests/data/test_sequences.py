@@ -15,7 +15,8 @@ from mutualctr.config import SplitConfig
 from mutualctr.data import features
 from mutualctr.data.blocks import open_block, write_blocks
 from mutualctr.data.coded import read_coded
-from mutualctr.data.contract import Sequence, load_contract
+from mutualctr.data.contract import Sequence
+from mutualctr.data.contract_file import load_contract
 from mutualctr.data.events import ingest
 from mutualctr.data.layout import PADDING, RARE
 from mutualctr.data.origin import find_source

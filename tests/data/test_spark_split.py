@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from mutualctr.config import SplitConfig
 from mutualctr.data import split as one_machine
-from mutualctr.data.contract import load_contract
+from mutualctr.data.contract_file import load_contract
 from mutualctr.data.event_files import FILES_RECORD, file_name
 from mutualctr.data.on_spark import ranks, split
 from mutualctr.errors import DataError

@@ -13,7 +13,7 @@ from written import write_events
 
 from mutualctr.closed import parse
 from mutualctr.config import SplitConfig
-from mutualctr.data.contract import load_contract
+from mutualctr.data.contract_file import load_contract
 from mutualctr.data.event_files import file_name
 from mutualctr.data.hashing import hash_integers, hash_texts
 from mutualctr.data.split import (

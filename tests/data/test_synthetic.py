@@ -9,7 +9,7 @@ from sklearn.feature_extraction import FeatureHasher
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
-from mutualctr.data.contract import load_contract
+from mutualctr.data.contract_file import load_contract
 from mutualctr.data.events import ingest
 from mutualctr.data.synthetic import CATEGORIES, NUMBERS, generate_criteo
 from mutualctr.data.tokens import TRANSFORMS

@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from written import write_events
 
 from mutualctr.data import duckdb_dialect, rules
-from mutualctr.data.contract import CONTRACTS, Contract, load_contract
+from mutualctr.data.contract import Contract
+from mutualctr.data.contract_file import CONTRACTS, load_contract
 from mutualctr.data.suite import suite_json, suite_of
 from mutualctr.data.validation import validate
 from mutualctr.data.validation_html import render_html
@@ -254,7 +255,7 @@ def test_a_result_outlives_its_connection_and_is_never_cut_short_in_silence():
 def test_validation_prints_nothing_and_sends_nothing(tmp_path):
     events = events_of(tmp_path, [0, 1, 5], [14102100] * 3, ["00"] * 3)
     code = (
-        "import sys, pathlib; from mutualctr.data.contract import load_contract;"
+        "import sys, pathlib; from mutualctr.data.contract_file import load_contract;"
         "from mutualctr.data.validation import validate; import os;"
         "assert os.environ['GX_ANALYTICS_ENABLED'] == 'false';"
         f"validate(pathlib.Path({str(events)!r}), load_contract({str(small_yaml(tmp_path))!r}));"

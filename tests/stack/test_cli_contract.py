@@ -5,7 +5,7 @@ import json
 import pytest
 from click.testing import CliRunner
 
-from mutualctr.data.contract import load_contract
+from mutualctr.data.contract_file import load_contract
 from mutualctr.data.synthetic import generate_criteo
 from stack.cli import main
 
