@@ -278,12 +278,20 @@ class StepResources(Closed):
     tolerations: tuple[Toleration, ...] = ()
 
 
+class CohortResources(StepResources):
+    """The same for a step that trains a whole cohort."""
+
+    ranks: int | None = Field(default=None, ge=1)
+    """Processes that share the cohort's peers and exchange predictions. Null: one per GPU that
+    the step sees, at most one per peer; one where it sees none."""
+
+
 class ResourcesConfig(Closed):
     """Where training runs; the other steps run where the orchestrator runs them."""
 
     pretraining: StepResources
     """Of each peer alone."""
-    finetuning: StepResources
+    finetuning: CohortResources
     """Of a whole cohort, in both arms."""
 
 
@@ -317,6 +325,16 @@ class RunConfig(Closed):
                     "the same model twice; give each its own seed."
                 )
             seen.add(key)
+        return self
+
+    @model_validator(mode="after")
+    def _a_peer_for_every_rank(self) -> "RunConfig":
+        ranks = self.resources and self.resources.finetuning.ranks
+        if ranks and ranks > len(self.peers):
+            raise ValueError(
+                f"`resources.finetuning.ranks` is {ranks} and a cohort has {len(self.peers)} "
+                "peers: every rank needs one."
+            )
         return self
 
 

@@ -22,3 +22,7 @@ class RegistryError(UserError):
 
 class StackError(UserError):
     """The active ZenML stack lacks what the pipeline needs."""
+
+
+class ProcessError(UserError):
+    """A process that this one started ended before its work was done."""

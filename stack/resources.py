@@ -8,13 +8,16 @@ Facts: zenml 0.98, zenml/integrations/*/step_operators and */flavors.
 from collections.abc import Callable
 from typing import Any
 
+from zenml import get_step_context
 from zenml.client import Client
 from zenml.enums import StackComponentType
 
-from mutualctr.config import StepResources
+from mutualctr.config import CohortResources, StepResources
 from mutualctr.errors import StackError
 
 GPU = "nvidia.com/gpu"
+RANKS = "mutualctr_ranks"
+"""Key in a step's `extra`: ZenML's cache key has its parameters in it, but not that."""
 USER = 10001
 """The image's user (Dockerfile)."""
 Settings = dict[str, Any]
@@ -30,20 +33,34 @@ def step_options(wish: StepResources | None) -> dict[str, Any]:
     kind = StackComponentType.STEP_OPERATOR if wish.operator else StackComponentType.ORCHESTRATOR
     component = _component(kind, wish.operator)
     settings = settings_for(wish, kind, component.flavor_name, component.name)
-    return {"step_operator": wish.operator, "settings": settings}
+    options = {"step_operator": wish.operator, "settings": settings}
+    if isinstance(wish, CohortResources) and wish.ranks:
+        options["extra"] = {RANKS: wish.ranks}
+    return options
+
+
+def ranks_of_step(peers: int) -> int:
+    """How many processes share a cohort of so many peers in the step that runs: what the
+    configuration says, else one per GPU seen here, but never more than peers."""
+    import torch
+
+    wanted = get_step_context().step_run.config.extra.get(RANKS) or torch.cuda.device_count()
+    return min(max(wanted, 1), peers)
 
 
 def settings_for(wish: StepResources, kind: StackComponentType, flavor: str, name: str) -> Settings:
     """Settings by ZenML's keys for a component of that kind and flavor."""
     where = f"the {kind.value.replace('_', ' ')} `{name}` ({flavor})"
+    asked = {k for k, value in wish.model_dump(exclude={"operator", "ranks"}).items() if value}
     if (kind.value, flavor) not in GRANTS:
+        if not asked:
+            return {}
         known = sorted(flavor for known_kind, flavor in GRANTS if known_kind == kind.value)
         raise StackError(
             f"resources: {where} is of a kind whose hardware nothing here knows how to ask for; "
             f"known are: {', '.join(known)}."
         )
     granted, needed, translate = GRANTS[kind.value, flavor]
-    asked = {key for key, value in wish.model_dump(exclude={"operator"}).items() if value}
     for key in sorted(asked - granted):
         raise StackError(
             f"resources: {where} cannot grant `{key}`; it reads {', '.join(sorted(granted))}."
@@ -77,6 +94,8 @@ def _kubernetes(wish: StepResources) -> tuple[Settings, Settings]:
     if wish.memory:
         amounts["memory"] = wish.memory.removesuffix("B")
     gpus = {GPU: str(wish.gpus)} if wish.gpus else {}
+    # NCCL's ranks talk through shared memory, of which a container has 64 MB otherwise.
+    shared = {"name": "shm", "emptyDir": {"medium": "Memory"}} if wish.gpus > 1 else None
     pod = {
         "resources": {"requests": amounts | gpus, "limits": amounts | gpus},
         "node_selectors": wish.node_selector,
@@ -88,10 +107,15 @@ def _kubernetes(wish: StepResources) -> tuple[Settings, Settings]:
             "readOnlyRootFilesystem": True,
             "capabilities": {"drop": ["ALL"]},
         },
-        "volumes": [{"name": "home", "emptyDir": {}}, {"name": "tmp", "emptyDir": {}}],
+        "volumes": [
+            {"name": "home", "emptyDir": {}},
+            {"name": "tmp", "emptyDir": {}},
+            *([shared] if shared else []),
+        ],
         "volume_mounts": [
             {"name": "home", "mountPath": "/home/app"},
             {"name": "tmp", "mountPath": "/tmp"},
+            *([{"name": "shm", "mountPath": "/dev/shm"}] if shared else []),
         ],
         "additional_pod_spec_args": {"security_context": {"fsGroup": USER}},
     }

@@ -29,7 +29,12 @@ def scratch() -> Iterator[Path]:
 
 
 def snapshots(*decides: Any, every_steps: int) -> Snapshots:
-    """The snapshots of one training, found again by everything that decides its outcome.
+    """The snapshots of one training in `snapshot_folder`."""
+    return Snapshots(snapshot_folder(*decides), every_steps)
+
+
+def snapshot_folder(*decides: Any) -> Path:
+    """Where a training's snapshots are, found again by everything that decides its outcome.
 
     They lie on this machine: beside a local artifact store, else in the user's cache.
     """
@@ -37,7 +42,7 @@ def snapshots(*decides: Any, every_steps: int) -> Snapshots:
         part.model_dump_json() if isinstance(part, BaseModel) else str(part) for part in decides
     )
     name = hashlib.sha256(text.encode()).hexdigest()
-    return Snapshots(_beside_artifacts(".unfinished") / name, every_steps)
+    return _beside_artifacts(".unfinished") / name
 
 
 def kept_files() -> Path:

@@ -111,6 +111,15 @@ SLIPS = {
         lambda c: c["parameters"].update(peers=[c["parameters"]["peers"][0]] * 2),
         "two peers are deepfm with seed 1",
     ),
+    "more ranks than peers": (
+        lambda c: c["parameters"].update(
+            resources={
+                "pretraining": {"operator": None, "gpus": 0},
+                "finetuning": {"operator": None, "gpus": 0, "ranks": 5},
+            }
+        ),
+        "`resources.finetuning.ranks` is 5 and a cohort has 4 peers: every rank needs one.",
+    ),
     "two sources": (
         lambda c: c["parameters"]["data"].update(source="clicks.tsv"),
         "give either `source` (a file) or `generated`",

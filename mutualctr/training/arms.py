@@ -73,7 +73,9 @@ def finetune_cohort(
     with deterministic():
         train, dev = (open_block(blocks.folder, part) for part in ("train", "dev"))
         peers = [model for _, model in loaded]
-        curves = loop.finetune(peers, train, dev, optimizer, config, weight, progress, snapshots)
+        curves = loop.finetune(
+            peers, train, dev, optimizer, config, weight, progress, snapshots, ranks
+        )
     for n in ranks.own(len(loaded)):
         (card, model), curve = loaded[n], curves[n]
         card = card.model_copy(update={"arm": arm, "curve": curve})

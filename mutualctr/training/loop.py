@@ -115,7 +115,8 @@ def finetune(
         return bce_N + weight * mutual_N, torch.stack([bce_N.detach(), pairwise_N])[:, own]
 
     dtype = product_dtype(optimizer_config.precision, device)
-    step = fastest(Step(peers, optimizers, paired, dtype, state.random), peers)
+    step = Step(peers, optimizers, paired, dtype, state.random)
+    step = fastest(step, peers, ranks.exchanges)
     progress.report(state.step * optimizer_config.batch_rows)
     if state.epoch == 0 and state.step == 0:
         for curve, model in zip(state.curves, peers, strict=True):

@@ -15,6 +15,9 @@ from torch import Tensor
 class Alone:
     """One process trains the whole cohort."""
 
+    exchanges = False
+    """Whether a step waits for what other processes predict."""
+
     def own(self, peers: int) -> range:
         """Positions of the peers that this process trains."""
         return range(peers)
@@ -34,6 +37,8 @@ class Ranks(Alone):
     A rank's own logits keep their graph, the others' are constants, which is what the mutual term
     takes them for anyway: numbers and gradients are those of one process.
     """
+
+    exchanges = True
 
     def __init__(self, peers: int) -> None:
         self._rank, self._world = dist.get_rank(), dist.get_world_size()

@@ -111,20 +111,24 @@ class RecordedStep:
         self._graph = graph
 
 
-def fastest(step: Step, peers: Sequence[ClickModel]) -> Step | RecordedStep:
-    """The step as the peers' device runs it best."""
+def fastest(
+    step: Step, peers: Sequence[ClickModel], exchanges: bool = False
+) -> Step | RecordedStep:
+    """The step as the peers' device runs it best; `exchanges` as in ranks.py."""
     if peers[0].table.device.type != "cuda":
         return step
-    reason = _why_not_recorded(step, peers)
+    reason = _why_not_recorded(step, peers, exchanges)
     if reason:
         logger.info("training runs without a CUDA graph: %s", reason)
         return step
     return RecordedStep(step)
 
 
-def _why_not_recorded(step: Step, peers: Sequence[ClickModel]) -> str:
+def _why_not_recorded(step: Step, peers: Sequence[ClickModel], exchanges: bool) -> str:
     if step.look is not Places:
         return "l2_scope touched has shapes that depend on the batch"
     if any(m.p for model in peers for m in model.modules() if isinstance(m, torch.nn.Dropout)):
         return "dropout draws from a stream of its own per peer"
+    if exchanges:
+        return "predictions of other ranks arrive within the step"
     return ""

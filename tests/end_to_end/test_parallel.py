@@ -45,7 +45,10 @@ def own_config() -> dict:
 
 def parallel_config() -> dict:
     content = own_config()
-    content["parameters"]["resources"] = {"pretraining": PEERS, "finetuning": PEERS}
+    content["parameters"]["resources"] = {
+        "pretraining": PEERS,
+        "finetuning": PEERS | {"ranks": 2},  # and a process for every peer of the cohort
+    }
     return content
 
 
@@ -61,6 +64,7 @@ def test_peers_in_processes_of_their_own_give_the_same_bits(parallel, data, tmp_
         assert together.report[part] == alone.report[part], part
     assert "[pretrain_dcn_0] " in together.output
     assert "[mutual_finetune] " in together.output
+    assert "mutual finetune of 2 peers on 2 ranks" in together.output
 
 
 def test_an_ended_run_leaves_no_process(parallel, data, tmp_path, monkeypatch):

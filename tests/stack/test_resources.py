@@ -5,14 +5,15 @@ hence the look at which keys it knows.
 """
 
 import importlib
+from types import SimpleNamespace
 
 import pytest
 from zenml.config import ResourceSettings
 from zenml.enums import StackComponentType
 
-from mutualctr.config import StepResources
+from mutualctr.config import CohortResources, StepResources
 from mutualctr.errors import StackError
-from stack.resources import GRANTS, settings_for
+from stack.resources import GRANTS, ranks_of_step, settings_for, step_options
 
 H100 = {
     "operator": "gpu",
@@ -75,6 +76,32 @@ def test_kubernetes_reads_limits_and_the_image_runs_as_its_user():
 def test_a_wish_for_nothing_asks_for_nothing():
     own, _ = asked("kubernetes", gpus=0, cpus=None, memory=None)
     assert own["pod_settings"]["resources"] == {"requests": {}, "limits": {}}
+
+
+def test_two_gpus_in_one_pod_share_memory():
+    pod = asked("kubernetes")[0]["pod_settings"]
+    assert {"name": "shm", "mountPath": "/dev/shm"} in pod["volume_mounts"]
+    pod = asked("kubernetes", gpus=1)[0]["pod_settings"]
+    assert {mount["name"] for mount in pod["volume_mounts"]} == {"home", "tmp"}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "gpus", "ranks"), [(None, 0, 1), (None, 3, 3), (None, 8, 4), (2, 0, 2), (2, 8, 2)]
+)
+def test_ranks_are_what_is_asked_for_or_one_per_gpu(wanted, gpus, ranks, monkeypatch):
+    wish = CohortResources(operator=None, gpus=0, ranks=wanted)
+    monkeypatch.setattr("stack.resources._component", lambda kind, name: Local)
+    options = step_options(wish)  # a local stack grants processes, if nothing else
+    extra = options.get("extra", {})
+    running = SimpleNamespace(step_run=SimpleNamespace(config=SimpleNamespace(extra=extra)))
+    monkeypatch.setattr("stack.resources.get_step_context", lambda: running)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: gpus)
+    assert options["settings"] == {}
+    assert ranks_of_step(4) == ranks
+
+
+class Local:
+    flavor_name, name = "local", "default"
 
 
 def test_where_hardware_is_a_name():
