@@ -1,4 +1,4 @@
-"""From blocks to checkpoints: pretraining one peer, and the finetune arms of a cohort."""
+"""From blocks to checkpoints: pretraining peers, and the finetune arms of a cohort."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,25 +30,52 @@ def pretrain_peer(
 
     With snapshots a killed training goes on to the same bits; they are cleared when it is done.
     """
-    card = checkpoint.Checkpoint(
-        arm="pretrained",
-        architecture=spec.architecture,
-        options=spec.options,
-        seed=spec.seed,
-        network=network,
-        sequences=checkpoint.sequences_of(blocks),
-        num_ids=blocks.num_ids,
-        num_fields=blocks.num_fields,
-        curve=[],
-    )
+    pretrain_peers(blocks, [spec], network, optimizer, config, progress, folder, [snapshots])
+
+
+def pretrain_peers(
+    blocks: Blocks,
+    specs: Sequence[PeerSpec],
+    network: NetworkConfig,
+    optimizer: OptimizerConfig,
+    config: PretrainConfig,
+    progress: loop.Progress,
+    folder: Path,
+    snapshots: Sequence[Snapshots | None],
+) -> None:
+    """Train peers in one pass over the rows, each as if it were alone, into folder/0, folder/1, …
+
+    The same bits as `pretrain_peer` for each of them, from which its snapshots may also be.
+    """
+    cards = [
+        checkpoint.Checkpoint(
+            arm="pretrained",
+            architecture=spec.architecture,
+            options=spec.options,
+            seed=spec.seed,
+            network=network,
+            sequences=checkpoint.sequences_of(blocks),
+            num_ids=blocks.num_ids,
+            num_fields=blocks.num_fields,
+            curve=[],
+        )
+        for spec in specs
+    ]
     with deterministic():
-        torch.manual_seed(spec.seed)
-        model = card.build_model()
+        models = []
+        for card in cards:
+            torch.manual_seed(card.seed)
+            models.append(card.build_model())
         train, dev = (open_block(blocks.folder, part) for part in ("train", "dev"))
-        curve = loop.pretrain(model, train, dev, optimizer, config, spec.seed, progress, snapshots)
-    checkpoint.save(folder / "0", card.model_copy(update={"curve": curve}), model)
-    if snapshots is not None:
-        snapshots.clear()
+        seeds = [spec.seed for spec in specs]
+        curves = loop.pretrain_together(
+            models, train, dev, optimizer, config, seeds, progress, snapshots
+        )
+    for n, (card, model, curve) in enumerate(zip(cards, models, curves, strict=True)):
+        checkpoint.save(folder / str(n), card.model_copy(update={"curve": curve}), model)
+    for kept in snapshots:
+        if kept is not None:
+            kept.clear()
 
 
 def finetune_cohort(

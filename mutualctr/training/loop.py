@@ -1,10 +1,10 @@
-"""The two loops the project exists for: pretrain one peer, finetune a cohort. One screen each.
+"""The two loops the project exists for: pretrain peers, finetune a cohort. One screen each.
 
 `report` is called with the number of rows done, for a progress bar; `record` with one dictionary
 per epoch, for the learning curve.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -19,7 +19,7 @@ from mutualctr.training.machine import best_device, product_dtype
 from mutualctr.training.optimizer import PeerOptimizer
 from mutualctr.training.predict import predict
 from mutualctr.training.ranks import Alone
-from mutualctr.training.rows import num_batches, shuffled_batches
+from mutualctr.training.rows import Rows, num_batches, shuffled_batches
 from mutualctr.training.schedule import learning_rate
 from mutualctr.training.snapshots import Snapshots
 from mutualctr.training.state import Curve, TrainingState
@@ -49,30 +49,81 @@ def pretrain(
     Returns the curve, one record per epoch. The epoch kept is the one with the highest dev_auc.
     Where there is a snapshot, the training goes on from there to the same bits.
     """
+    (curve,) = pretrain_together(
+        [model], train, dev, optimizer_config, config, [seed], progress, [snapshots]
+    )
+    return curve
+
+
+def pretrain_together(
+    models: Sequence[ClickModel],
+    train: Block,
+    dev: Block,
+    optimizer_config: OptimizerConfig,
+    config: PretrainConfig,
+    seeds: Sequence[int],
+    progress: Progress,
+    snapshots: Sequence[Snapshots | None],
+) -> list[Curve]:
+    """Train peers that know nothing of each other, taking turns step by step over the same rows.
+
+    Each has its own order, random stream, moments and snapshots, so that it ends with the bits it
+    has when it trains alone; they share one copy of the rows. Returns a curve per peer.
+    """
     device = best_device()
-    optimizer = PeerOptimizer(model.to(device), optimizer_config)
-    steps = num_batches(train, optimizer_config.batch_rows)
+    rows = Rows(train, device)
+    curves: list[Curve] = [[] for _ in models]
+    turns: dict[int, Generator[None, None, Curve]] = {}
+    for n, (model, seed, kept) in enumerate(zip(models, seeds, snapshots, strict=True)):
+        turns[n] = _pretraining(
+            n, model.to(device), rows, dev, optimizer_config, config, seed, progress, kept
+        )
+    while turns:
+        for n in list(turns):
+            try:
+                next(turns[n])
+            except StopIteration as end:
+                curves[n] = end.value
+                del turns[n]
+    return curves
+
+
+def _pretraining(
+    n: int,
+    model: ClickModel,
+    train: Rows,
+    dev: Block,
+    optimizer_config: OptimizerConfig,
+    config: PretrainConfig,
+    seed: int,
+    progress: Progress,
+    snapshots: Snapshots | None,
+) -> Generator[None, None, Curve]:
+    """The n-th peer's pretraining, which gives way after every step."""
+    optimizer = PeerOptimizer(model, optimizer_config)
+    batch_rows = optimizer_config.batch_rows
+    steps = num_batches(train.block, batch_rows)
     state = TrainingState([model], [optimizer], [seed], 1, snapshots, Alone())
-    dtype = product_dtype(optimizer_config.precision, device)
+    dtype = product_dtype(optimizer_config.precision, model.table.device)
     step = fastest(Step([model], [optimizer], _supervised, dtype, state.random), [model])
-    progress.report((state.epoch * steps + state.step) * optimizer_config.batch_rows)
+    progress.report((state.epoch * steps + state.step) * batch_rows)
     for point in state.curves[0]:
-        progress.record(0, point)  # epochs of the run that was killed
+        progress.record(n, point)  # epochs of the run that was killed
     while state.epoch < config.epochs:
         model.train()
         order = seed + 7919 * state.epoch
-        batches = shuffled_batches(train, optimizer_config.batch_rows, order, state.step, device)
-        for ids_BF, label_B in batches:
+        for ids_BF, label_B in train.shuffled(batch_rows, order, state.step):
             lr = learning_rate(config.lr, state.epoch + state.step / steps)
             state.total_KN += step(lr, step.look(ids_BF), label_B) * len(label_B)
             progress.report(len(label_B))
             state.step_done()
+            yield
         lr = learning_rate(config.lr, state.epoch + (steps - 1) / steps)
         optimizer.settle()
-        train_loss = {"train_loss": state.total_KN[0].item() / train.rows}
+        train_loss = {"train_loss": state.total_KN[0].item() / train.block.rows}
         point = _judged(model, dev, state.epoch + 1, lr) | train_loss
         state.curves[0].append(point)
-        progress.record(0, point)
+        progress.record(n, point)
         if point["dev_auc"] >= max(earlier["dev_auc"] for earlier in state.curves[0]):
             weights = model.state_dict()
             state.best[0] = {name: value.clone() for name, value in weights.items()}

@@ -13,22 +13,41 @@ RESIDENT_SHARE = 0.5
 """Of a GPU's free memory; the rest is for activations."""
 
 
+class Rows:
+    """A block as its readers on one device share it.
+
+    Another device than the CPU gets the whole block, once, where it fits, else batches from
+    pinned memory.
+    """
+
+    def __init__(self, block: Block, device: torch.device) -> None:
+        self.block, self._device = block, device
+        self._whole = None
+        if device.type != "cpu" and block.ids_RF.nbytes < _free_bytes(device) * RESIDENT_SHARE:
+            self._whole = _whole(block, device)
+
+    def shuffled(
+        self, batch_rows: int, seed: int, first: int = 0
+    ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """Yield (ids_BF int32, label_B float32) covering every row once; the last may be shorter.
+
+        The order is a function of `seed` alone; `first` skips that many batches of it.
+        """
+        order = shuffled_rows(self.block.rows, batch_rows, seed, first)
+        if self._device.type == "cpu":
+            yield from _read(self.block, order)
+        elif self._whole is not None:
+            yield from _resident(self._whole, order)
+        else:
+            for batch in read_ahead(map(_pinned, _read(self.block, order))):
+                yield tuple(part.to(self._device, non_blocking=True) for part in batch)
+
+
 def shuffled_batches(
     block: Block, batch_rows: int, seed: int, first: int = 0, device: torch.device = CPU
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    """Yield (ids_BF int32, label_B float32) covering every row once; the last may be shorter.
-
-    The order is a function of `seed` alone; `first` skips that many batches of it. Another device
-    than the CPU gets the whole block at once where it fits, else batches from pinned memory.
-    """
-    order = shuffled_rows(block.rows, batch_rows, seed, first)
-    if device.type == "cpu":
-        yield from _read(block, order)
-    elif block.ids_RF.nbytes < _free_bytes(device) * RESIDENT_SHARE:
-        yield from _resident(block, order, device)
-    else:
-        for batch in read_ahead(map(_pinned, _read(block, order))):
-            yield tuple(part.to(device, non_blocking=True) for part in batch)
+    """`Rows.shuffled` for one pass and one reader."""
+    return Rows(block, device).shuffled(batch_rows, seed, first)
 
 
 def _read(block: Block, order: Iterable[np.ndarray]) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
@@ -37,13 +56,18 @@ def _read(block: Block, order: Iterable[np.ndarray]) -> Iterator[tuple[torch.Ten
         yield torch.from_numpy(block.ids_RF[chosen_B]), label_B
 
 
+def _whole(block: Block, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+    ids_RF = torch.from_numpy(np.array(block.ids_RF))
+    label_R = torch.from_numpy(block.label_R.astype(np.float32))
+    return ids_RF.to(device), label_R.to(device)
+
+
 def _resident(
-    block: Block, order: Iterable[np.ndarray], device: torch.device
+    whole: tuple[torch.Tensor, torch.Tensor], order: Iterable[np.ndarray]
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    ids_RF = torch.from_numpy(np.array(block.ids_RF)).to(device)
-    label_R = torch.from_numpy(block.label_R.astype(np.float32)).to(device)
+    ids_RF, label_R = whole
     for chosen_B in order:
-        place_B = torch.from_numpy(chosen_B).to(device, non_blocking=True)
+        place_B = torch.from_numpy(chosen_B).to(ids_RF.device, non_blocking=True)
         yield ids_RF.index_select(0, place_B), label_R.index_select(0, place_B)
 
 

@@ -58,7 +58,7 @@ def test_places_add_up_to_rows():
 def test_resident_rows_are_the_same_rows():
     data = block(230, 1)
     order = list(rows.shuffled_rows(data.rows, 50, 3))
-    resident = list(rows._resident(data, order, torch.device("cpu")))
+    resident = list(rows._resident(rows._whole(data, torch.device("cpu")), order))
     read = list(rows.shuffled_batches(data, 50, 3))
     assert [len(label_B) for _, label_B in read] == [50, 50, 50, 50, 30]
     for one, other in zip(resident, read, strict=True):
