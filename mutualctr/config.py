@@ -174,6 +174,18 @@ class PretrainConfig(Closed):
     """Learning rate at t = 0; falls as 10^(−t/3), t in epochs."""
 
 
+class CohortPretrainConfig(PretrainConfig):
+    """The same for all peers of a run."""
+
+    together: bool
+    """One step trains a whole cohort in one pass over the rows, or every peer has a step and a
+    cache entry of its own. Weights do not depend on it."""
+
+    def of_a_peer(self) -> PretrainConfig:
+        """What a peer's weights depend on."""
+        return PretrainConfig(epochs=self.epochs, lr=self.lr)
+
+
 class FinetuneConfig(Closed):
     """The one mutual epoch; the control arm is the same epoch with weight 0."""
 
@@ -290,7 +302,7 @@ class ResourcesConfig(Closed):
     """Where training runs; the other steps run where the orchestrator runs them."""
 
     pretraining: StepResources
-    """Of each peer alone."""
+    """Of each peer alone, or of a cohort where `pretraining.together`."""
     finetuning: CohortResources
     """Of a whole cohort, in both arms."""
 
@@ -306,7 +318,7 @@ class RunConfig(Closed):
     groups: int = Field(ge=1)
     """How often the cohort is repeated, from pretraining on, with other seeds."""
     optimizer: OptimizerConfig
-    pretraining: PretrainConfig
+    pretraining: CohortPretrainConfig
     finetuning: FinetuneConfig
     snapshots: SnapshotConfig
     registry: RegistryConfig

@@ -10,7 +10,7 @@ V ids, E columns of the table, F fields.
 import subprocess
 import sys
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from models.registry import ARCHITECTURES
 from mutualctr.cohort import Peer, PeerSpec, groups_of
@@ -53,19 +53,25 @@ class Phase:
 
 
 def plan(config: RunConfig, shape: Shape) -> list[Phase]:
-    """Probe every distinct pretraining and the cohort's epoch, each in a fresh process."""
+    """Probe every distinct pretraining, or a cohort's in one pass, and the cohort's epoch, each in
+    a fresh process."""
     cohorts = groups_of(config)
     everyone = [peer for cohort in cohorts for peer in cohort]
     kinds: dict[str, list[Peer]] = {}
     for peer in everyone:
         kinds.setdefault(_kind(peer.spec), []).append(peer)
     phases = []
+    if config.pretraining.together:
+        found = _probe(config, shape, "pretrain", cohorts[0])
+        name = f"pretrain {len(cohorts[0])} peers together"
+        phases.append(_phase(config, shape, name, cohorts[0], found, len(cohorts), epochs=True))
+        kinds = {}
     for kind, peers in kinds.items():
-        found = _probe(config, shape, [peers[0].spec])
+        found = _probe(config, shape, "pretrain", peers[:1])
         phases.append(
             _phase(config, shape, f"pretrain {kind}", peers[:1], found, len(peers), epochs=True)
         )
-    found = _probe(config, shape, [peer.spec for peer in cohorts[0]])
+    found = _probe(config, shape, "finetune", cohorts[0])
     for arm in ("mutual", "control"):
         name = f"{arm} epoch of {len(cohorts[0])} peers"
         phases.append(_phase(config, shape, name, cohorts[0], found, len(cohorts), epochs=False))
@@ -112,9 +118,12 @@ def _phase(
     )
 
 
-def _probe(config: RunConfig, shape: Shape, specs: list[PeerSpec]) -> Probed:
+def _probe(
+    config: RunConfig, shape: Shape, phase: Literal["pretrain", "finetune"], peers: list[Peer]
+) -> Probed:
     probe = Probe(
-        specs=tuple(specs),
+        phase=phase,
+        specs=tuple(peer.spec for peer in peers),
         network=config.network,
         optimizer=config.optimizer,
         finetuning=config.finetuning,

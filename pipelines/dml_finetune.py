@@ -15,6 +15,7 @@ from steps.evaluate import evaluate
 from steps.ingest import ingest
 from steps.mutual_finetune import mutual_finetune
 from steps.pretrain import pretrain
+from steps.pretrain_together import pretrain_together
 from steps.promote import promote
 from steps.register import register
 from steps.split import split
@@ -40,7 +41,7 @@ def wire(
     whole = RunConfig.model_validate(locals())
     config = whole.model_copy(update={"resources": None})  # what follows does not depend on it
     where = whole.resources
-    pretrain_there = pretrain.with_options(**step_options(where and where.pretraining))
+    pretrain_there = step_options(where and where.pretraining)
     finetune_there = step_options(where and where.finetuning)
     contract = load_contract(config.data.contract)
     cohorts = groups_of(config)
@@ -50,26 +51,31 @@ def wire(
     parts = split(events, validation, contract, config.split_rows)
     blocks = encode(events, parts, contract, config.data.feature_set, config.features)
 
-    pretrained = []
-    for peer in (peer for cohort in cohorts for peer in cohort):
-        name = f"pretrain_{peer.name.replace('-', '_')}"
-        pretrained.append(
-            pretrain_there(
-                blocks,
-                peer.spec,
-                config.network,
-                config.optimizer,
-                config.pretraining,
-                config.snapshots,
-                id=name,
-            )
+    how = (
+        config.network,
+        config.optimizer,
+        config.pretraining.of_a_peer(),
+        config.snapshots,
+    )
+    suffixes = [f"_g{group}" if config.groups > 1 else "" for group in range(config.groups)]
+    pretrained_of: list[list[Any]] = []
+    for cohort, suffix in zip(cohorts, suffixes, strict=True):
+        if config.pretraining.together:
+            one_pass = pretrain_together.with_options(**pretrain_there)
+            specs = [peer.spec for peer in cohort]
+            pretrained_of.append([one_pass(blocks, specs, *how, id=f"pretrain_together{suffix}")])
+            continue
+        alone = pretrain.with_options(**pretrain_there)
+        names = [f"pretrain_{peer.name.replace('-', '_')}" for peer in cohort]
+        pretrained_of.append(
+            [
+                alone(blocks, peer.spec, *how, id=name)
+                for peer, name in zip(cohort, names, strict=True)
+            ]
         )
-    size = len(config.peers)
     arms: dict[str, list[Any]] = {"mutual": [], "control": []}
     for arm, finetune in (("mutual", mutual_finetune), ("control", control_finetune)):
-        for group, cohort in enumerate(cohorts):
-            chosen = pretrained[group * size : (group + 1) * size]
-            suffix = f"_g{group}" if config.groups > 1 else ""
+        for chosen, cohort, suffix in zip(pretrained_of, cohorts, suffixes, strict=True):
             arms[arm].append(
                 finetune.with_options(**finetune_there)(
                     blocks,
@@ -83,6 +89,7 @@ def wire(
                 )
             )
     everyone = [peer for cohort in cohorts for peer in cohort]
+    pretrained = [models for group in pretrained_of for models in group]
     judged = (pretrained, arms["control"], arms["mutual"], everyone)
     report = evaluate(events, parts, blocks, *judged, contract, config)
     versions = register(report, validation, blocks, *judged, config)

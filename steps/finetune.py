@@ -29,7 +29,7 @@ def finetuned(
     """
     ranks = ranks_of_step(len(peers))
     names = [f"{arm} {peer.spec.architecture} seed {peer.spec.seed}" for peer in peers]
-    params = {"optimizer": optimizer, "finetune": config}
+    params = [{"optimizer": optimizer, "finetune": config}] * len(peers)
     title = f"{arm} finetune of {len(peers)} peers" + (f" on {ranks} ranks" if ranks > 1 else "")
     digests = [models.digest for models in pretrained]
     decides = (training_code(), arm, blocks.digest, *digests, optimizer, config, ranks)

@@ -35,7 +35,7 @@ def pretrain(
     kept = snapshots(*decides, every_steps=snapshot.every_steps)
     with (
         scratch() as folder,
-        watched(current_tracker(), [title], params, title, rows) as (progress, run_ids),
+        watched(current_tracker(), [title], [params], title, rows) as (progress, run_ids),
     ):
         pretrain_peer(blocks, spec, network, optimizer, config, progress, folder, kept)
         return Models.of(folder, run_ids=run_ids)

@@ -1,6 +1,6 @@
 """Training that can be watched: a progress bar here, a live MLflow run per peer there."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,14 +14,19 @@ from mutualctr.training.loop import Progress as TrainingProgress
 
 @contextmanager
 def watched(
-    tracker: Tracker, names: list[str], params: Mapping[str, Closed], title: str, rows: int
+    tracker: Tracker,
+    names: Sequence[str],
+    params: Sequence[Mapping[str, Closed]],
+    title: str,
+    rows: int,
 ) -> Iterator[tuple[TrainingProgress, tuple[str, ...]]]:
-    """Open a child run per name and a bar over `rows`; yields where to report, and the run ids.
+    """Open a child run per name, with its parameters, and a bar over `rows`; yields where to
+    report, and the run ids.
 
     The runs end as FINISHED, or as FAILED when the block raises.
     """
-    plain = {section: record.model_dump(mode="json") for section, record in params.items()}
-    run_ids = tuple(tracker.open_child(name, plain) for name in names)
+    plain = [{k: record.model_dump(mode="json") for k, record in of.items()} for of in params]
+    run_ids = tuple(tracker.open_child(*child) for child in zip(names, plain, strict=True))
     failed = True
     try:
         with _bar(title, rows) as advance:

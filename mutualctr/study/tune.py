@@ -75,10 +75,9 @@ class TuneConfig(RunConfig):
                 "features",
                 "network",
                 "optimizer",
-                "pretraining",
                 "groups",
             )
-        }
+        } | {"pretraining": self.pretraining.of_a_peer()}
         arms = tuple(ArmConfig(name=kind, kind=kind) for kind in ("control", "mutual"))
         cohort = CohortConfig(name="cohort", peers=self.peers, finetuning=self.finetuning)
         return StudyConfig(**shared, workers=1, arms=arms, cohorts=(cohort,), hypotheses=())

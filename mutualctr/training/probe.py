@@ -9,6 +9,7 @@ import resource
 import statistics
 import sys
 import time
+from typing import Literal
 
 import numpy as np
 import torch
@@ -29,8 +30,9 @@ KIB = 1024
 
 
 class Probe(Closed):
-    """Which peers, on what shape; one peer is pretraining, several are the mutual epoch."""
+    """Which peers in which phase, on what shape; several pretrain in one pass."""
 
+    phase: Literal["pretrain", "finetune"]
     specs: tuple[PeerSpec, ...]
     network: NetworkConfig
     optimizer: OptimizerConfig
@@ -74,13 +76,19 @@ def run(probe: Probe) -> Probed:
                     **spec.options,
                 )
             )
-        if len(peers) == 1:
+        turns = 1
+        if probe.phase == "pretrain":
+            turns = len(peers)  # each reports its own rows
             config = PretrainConfig(epochs=1, lr=probe.finetuning.lr)
-            loop.pretrain(peers[0], train, dev, probe.optimizer, config, 0, progress)
+            seeds, unkept = range(turns), [None] * turns
+            loop.pretrain_together(
+                peers, train, dev, probe.optimizer, config, seeds, progress, unkept
+            )
         else:
             config = probe.finetuning
             loop.finetune(peers, train, dev, probe.optimizer, config, config.weight, progress)
-    seconds = np.diff(ticks)[WARM_UP:]
+    last = ticks[turns - 1 :: turns]  # the end of every step of everyone
+    seconds = np.diff(last)[WARM_UP:]
     start = time.perf_counter()
     predict(peers[0], dev)
     predicting = time.perf_counter() - start

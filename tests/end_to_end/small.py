@@ -22,7 +22,7 @@ def small_config(source: str = "clicks.tsv") -> dict[str, Any]:
         "data": {"contract": "criteo", "source": source},
         "network": {"embedding_dim": 4, "hidden": [16, 8], "dropout": 0.0},
         "peers": [{"architecture": "deepfm", "seed": 1}, {"architecture": "dcn", "seed": 2}],
-        "pretraining": {"epochs": 2, "lr": 1e-3},
+        "pretraining": {"epochs": 2, "lr": 1e-3, "together": False},
         "registry": {"prefix": "small"},
     }
     # Six hundred test rows on a busy machine: what is tested is that rules are kept, not which.

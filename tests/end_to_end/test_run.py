@@ -216,6 +216,19 @@ def test_a_further_peer_pretrains_only_itself(first, data, tmp_path, client):
     assert len(client.search_model_versions(pretrained)) == before + 1
 
 
+def test_one_pass_over_the_rows_gives_the_same_models(first, data, tmp_path, client):
+    registered = "name like 'small-%'"
+    before = len(client.search_model_versions(registered))
+    content = small_config()
+    content["parameters"]["pretraining"]["together"] = True
+    again = run_command(content, tmp_path, data)
+    assert again.code == 0, again.output
+    assert again.started == ["pretrain_together", *STEPS[6:]]
+    for part in ("rows", "arms", "ensembles", "delta_auc", "curves"):
+        assert again.report[part] == first.report[part], part
+    assert len(client.search_model_versions(registered)) == before
+
+
 def test_other_content_in_the_same_file_repeats_everything(first, data, tmp_path):
     other = tmp_path / "data"
     other.mkdir()

@@ -1,8 +1,10 @@
 """The plan: sizes by hand, and what it promises beside what happens."""
 
+import itertools
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -11,9 +13,11 @@ from click.testing import CliRunner
 from mutualctr.cohort import PeerSpec
 from mutualctr.config import RunConfig
 from mutualctr.plan import Shape, plan, table_bytes
+from mutualctr.training.probe import Probe, Probed, run
 from stack.cli import main
 
 ROOT = Path(__file__).resolve().parents[2]
+TOGETHER = {"epochs": 2, "lr": 1e-3, "together": True}
 SHAPE = Shape(train_rows=40_000, dev_rows=5_000, num_ids=200_000, num_fields=10)
 
 
@@ -49,9 +53,41 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
 """
 
 
-def test_the_peak_is_within_a_fifth_of_what_happens():
-    from mutualctr.training.probe import Probe
+def test_one_pass_is_one_phase(monkeypatch):
+    probed = []
 
+    def probe(config, shape, phase, peers):
+        probed.append((phase, [peer.spec.architecture for peer in peers]))
+        return Probed(step_seconds=0.5, predict_rows_per_second=1000.0, peak_bytes=1)
+
+    monkeypatch.setattr("mutualctr.plan._probe", probe)
+    first, mutual, control = plan(config(pretraining=TOGETHER), SHAPE)
+    assert probed == [("pretrain", ["deepfm", "dcn"]), ("finetune", ["deepfm", "dcn"])]
+    assert (first.name, first.times, first.epochs) == ("pretrain 2 peers together", 1, 2)
+    assert first.table_bytes == mutual.table_bytes == control.table_bytes  # of both peers
+    assert first.seconds == 2 * (40 * 0.5 + 2 * 5.0)
+
+
+def test_a_step_of_one_pass_is_one_of_every_peer(monkeypatch):
+    now = itertools.count()
+    clock = SimpleNamespace(perf_counter=lambda: float(next(now)))
+    monkeypatch.setattr("mutualctr.training.probe.time", clock)
+    made = config(optimizer=config().optimizer.model_copy(update={"batch_rows": 8}))
+    specs = [PeerSpec(architecture=name, seed=1, options={}) for name in ("deepfm", "dcn")]
+    for n in (1, 2):
+        probe = Probe(
+            phase="pretrain",
+            specs=tuple(specs[:n]),
+            network=made.network,
+            optimizer=made.optimizer,
+            finetuning=made.finetuning,
+            num_ids=100,
+            num_fields=5,
+        )
+        assert run(probe).step_seconds == n  # the clock is asked once per peer and step
+
+
+def test_the_peak_is_within_a_fifth_of_what_happens():
     made = config()
     phases = {phase.name: phase for phase in plan(made, SHAPE)}
     assert list(phases) == [
@@ -61,6 +97,7 @@ def test_the_peak_is_within_a_fifth_of_what_happens():
         "control epoch of 2 peers",
     ]
     probe = Probe(
+        phase="pretrain",
         specs=(PeerSpec(architecture="deepfm", seed=1, options={}),),
         network=made.network,
         optimizer=made.optimizer,

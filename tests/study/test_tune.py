@@ -31,10 +31,11 @@ def one_cohort():
 
 def tune_config(**changed) -> TuneConfig:
     plain = config().model_dump(mode="json")
-    names = ("data", "split_rows", "features", "network", "optimizer", "pretraining", "groups")
+    names = ("data", "split_rows", "features", "network", "optimizer", "groups")
     return TuneConfig.model_validate(
         {name: plain[name] for name in names}
         | {
+            "pretraining": plain["pretraining"] | {"together": False},
             "peers": plain["cohorts"][0]["peers"],
             "finetuning": plain["cohorts"][0]["finetuning"],
             "registry": {"prefix": "ctr"},
