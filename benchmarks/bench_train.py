@@ -143,8 +143,9 @@ def main() -> None:
             contest = Contest(folder, model, environment, given.peers_python)
             written["models"][model] = contest.run(default)
             print(json.dumps({model: written["models"][model]}, indent=1), flush=True)
-        written["mutual"] = mutual(folder, environment)
-        print(json.dumps({"mutual": written["mutual"]}, indent=1), flush=True)
+        for name, phase in (("mutual", {}), ("together", {"together": True})):
+            written[name] = cohort(folder, environment, **phase)
+            print(json.dumps({name: written[name]}, indent=1), flush=True)
     OUTPUT.parent.mkdir(parents=True, exist_ok=True)
     OUTPUT.write_text(json.dumps(written, indent=1) + "\n", encoding="utf-8")
 
@@ -259,20 +260,22 @@ def processor_ratio(one: Contestant, other: Contestant) -> float:
     )
 
 
-def mutual(folder: Path, environment: dict[str, str]) -> dict[str, Any]:
-    """A mutual step of N DeepFM beside N steps of one."""
+def cohort(folder: Path, environment: dict[str, str], **phase: Any) -> dict[str, Any]:
+    """A step of N DeepFM, mutual or pretraining in one pass, beside N steps of one."""
     load = Load(96, 16, FIELDS * DIM)
     make = {"folder": folder, "model": "deepfm", "load": load, "python": sys.executable}
     make |= {"environment": environment, "script": "train_ours.py", "precision": "auto"}
-    one, cohort = (start(name=str(n), peers=n, **make) for n in (1, MUTUAL_PEERS))
+    one, all_n = (start(name=str(n), peers=n, **phase, **make) for n in (1, MUTUAL_PEERS))
     for _ in range(load.batches // load.slice):
         one.turn()
-        cohort.turn()
+        all_n.turn()
+    ratios = [b / a / MUTUAL_PEERS for a, b in zip(one.seconds, all_n.seconds, strict=True)][1:]
     return {
         "peers": MUTUAL_PEERS,
-        "ratio_to_n_singles": round(1 / ratio(cohort, one) / MUTUAL_PEERS, 3),
-        "processor_ratio_to_n_singles": round(1 / processor_ratio(cohort, one) / MUTUAL_PEERS, 3),
-        "rows_per_s": cohort.rows_per_s,
+        "ratio_to_n_singles": round(statistics.median(ratios), 3),
+        "ratio_range": [round(min(ratios), 3), round(max(ratios), 3)],
+        "processor_ratio_to_n_singles": round(1 / processor_ratio(all_n, one) / MUTUAL_PEERS, 3),
+        "rows_per_s": all_n.rows_per_s,
         "rows_per_s_single": one.rows_per_s,
     }
 

@@ -41,12 +41,16 @@ def main() -> None:
         l2_scope="full",
         precision=task["precision"],
     )
-    turns = Turns(batches, task["slice"])
+    together = task["peers"] if task.get("together") else 1
+    batches *= together  # in one pass every peer has its own
+    turns = Turns(batches, task["slice"] * together)
     reports = 0
 
     def report(rows: int) -> None:
-        # Called with 0 before the first batch and after every one.
+        # Called with 0 before a peer's first batch and after every one.
         nonlocal reports
+        if rows == 0 and reports:
+            return
         if reports < batches:
             turns.before_batch()
         else:
@@ -68,9 +72,10 @@ def main() -> None:
                     dropout=0.0,
                 )
             )
-        if len(peers) == 1:
+        if together == len(peers):
             config = PretrainConfig(epochs=1, lr=task["lr"])
-            loop.pretrain(peers[0], train, dev, optimizer, config, task["seed"], progress)
+            seeds, unkept = [task["seed"] + n for n in range(together)], [None] * together
+            loop.pretrain_together(peers, train, dev, optimizer, config, seeds, progress, unkept)
         else:
             config = FinetuneConfig(lr=task["lr"], weight=1.0, space="prob", seed=task["seed"])
             loop.finetune(peers, train, dev, optimizer, config, 1.0, progress)

@@ -4,7 +4,7 @@
 per epoch, for the learning curve.
 """
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -21,6 +21,7 @@ from mutualctr.training.predict import predict
 from mutualctr.training.ranks import Alone
 from mutualctr.training.rows import Rows, num_batches, shuffled_batches
 from mutualctr.training.schedule import learning_rate
+from mutualctr.training.side_by_side import side_by_side
 from mutualctr.training.snapshots import Snapshots
 from mutualctr.training.state import Curve, TrainingState
 from mutualctr.training.step import Step, fastest
@@ -65,71 +66,74 @@ def pretrain_together(
     progress: Progress,
     snapshots: Sequence[Snapshots | None],
 ) -> list[Curve]:
-    """Train peers that know nothing of each other, taking turns step by step over the same rows.
+    """Train peers that know nothing of each other, step by step, over the same rows.
 
     Each has its own order, random stream, moments and snapshots, so that it ends with the bits it
-    has when it trains alone; they share one copy of the rows. Returns a curve per peer.
+    has when it trains alone; they share one copy of the rows, and the threads as in
+    side_by_side.py. Returns a curve per peer.
     """
     device = best_device()
-    rows = Rows(train, device)
+    models, rows = [model.to(device) for model in models], Rows(train, device)
+    turns = [
+        _pretraining(model, rows, dev, optimizer_config, config, seed, kept)
+        for model, seed, kept in zip(models, seeds, snapshots, strict=True)
+    ]
     curves: list[Curve] = [[] for _ in models]
-    turns: dict[int, Generator[None, None, Curve]] = {}
-    for n, (model, seed, kept) in enumerate(zip(models, seeds, snapshots, strict=True)):
-        turns[n] = _pretraining(
-            n, model.to(device), rows, dev, optimizer_config, config, seed, progress, kept
-        )
-    while turns:
-        for n in list(turns):
-            try:
-                next(turns[n])
-            except StopIteration as end:
-                curves[n] = end.value
-                del turns[n]
+    with side_by_side(models) as each:
+        going = True
+        while going:
+            told = each(lambda n: next(turns[n], None))
+            for n, news in enumerate(told):
+                if isinstance(news, int):
+                    progress.report(news)
+                elif news is not None:
+                    curves[n].append(news)
+                    progress.record(n, news)
+            going = any(news is not None for news in told)
     return curves
 
 
 def _pretraining(
-    n: int,
     model: ClickModel,
     train: Rows,
     dev: Block,
     optimizer_config: OptimizerConfig,
     config: PretrainConfig,
     seed: int,
-    progress: Progress,
     snapshots: Snapshots | None,
-) -> Generator[None, None, Curve]:
-    """The n-th peer's pretraining, which gives way after every step."""
+) -> Iterator[int | dict[str, float]]:
+    """One peer's pretraining, which gives way after every step.
+
+    Yields the number of rows done since the last time, and every epoch's point of the curve.
+    """
     optimizer = PeerOptimizer(model, optimizer_config)
     batch_rows = optimizer_config.batch_rows
     steps = num_batches(train.block, batch_rows)
     state = TrainingState([model], [optimizer], [seed], 1, snapshots, Alone())
     dtype = product_dtype(optimizer_config.precision, model.table.device)
-    step = fastest(Step([model], [optimizer], _supervised, dtype, state.random), [model])
-    progress.report((state.epoch * steps + state.step) * batch_rows)
-    for point in state.curves[0]:
-        progress.record(n, point)  # epochs of the run that was killed
+    step = Step([model], [optimizer], _supervised, dtype, state.random, lambda work: [work(0)])
+    step = fastest(step, [model])
+    yield (state.epoch * steps + state.step) * batch_rows
+    yield from list(state.curves[0])  # epochs of the run that was killed
     while state.epoch < config.epochs:
         model.train()
         order = seed + 7919 * state.epoch
         for ids_BF, label_B in train.shuffled(batch_rows, order, state.step):
             lr = learning_rate(config.lr, state.epoch + state.step / steps)
             state.total_KN += step(lr, step.look(ids_BF), label_B) * len(label_B)
-            progress.report(len(label_B))
             state.step_done()
-            yield
+            yield len(label_B)
         lr = learning_rate(config.lr, state.epoch + (steps - 1) / steps)
         optimizer.settle()
         train_loss = {"train_loss": state.total_KN[0].item() / train.block.rows}
         point = _judged(model, dev, state.epoch + 1, lr) | train_loss
         state.curves[0].append(point)
-        progress.record(n, point)
         if point["dev_auc"] >= max(earlier["dev_auc"] for earlier in state.curves[0]):
             weights = model.state_dict()
             state.best[0] = {name: value.clone() for name, value in weights.items()}
         state.epoch_done()
+        yield point
     model.load_state_dict(state.best[0])
-    return state.curves[0]
 
 
 def finetune(
@@ -166,8 +170,6 @@ def finetune(
         return bce_N + weight * mutual_N, torch.stack([bce_N.detach(), pairwise_N])[:, own]
 
     dtype = product_dtype(optimizer_config.precision, device)
-    step = Step(peers, optimizers, paired, dtype, state.random)
-    step = fastest(step, peers, ranks.exchanges)
     progress.report(state.step * optimizer_config.batch_rows)
     if state.epoch == 0 and state.step == 0:
         for curve, model in zip(state.curves, peers, strict=True):
@@ -178,11 +180,14 @@ def finetune(
         batches = shuffled_batches(
             train, optimizer_config.batch_rows, config.seed, state.step, device
         )
-        for ids_BF, label_B in batches:
-            lr = learning_rate(config.lr, state.step / steps)
-            state.total_KN += step(lr, step.look(ids_BF), label_B) * len(label_B)
-            progress.report(len(label_B))
-            state.step_done()
+        with side_by_side(peers) as each:
+            step = Step(peers, optimizers, paired, dtype, state.random, each)
+            step = fastest(step, peers, ranks.exchanges)
+            for ids_BF, label_B in batches:
+                lr = learning_rate(config.lr, state.step / steps)
+                state.total_KN += step(lr, step.look(ids_BF), label_B) * len(label_B)
+                progress.report(len(label_B))
+                state.step_done()
         lr = learning_rate(config.lr, (steps - 1) / steps)
         for n, (model, optimizer) in enumerate(zip(peers, optimizers, strict=True)):
             optimizer.settle()

@@ -6,7 +6,7 @@ an epoch, and whatever cannot be recorded, runs eagerly.
 
 import logging
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import Tensor
@@ -14,6 +14,7 @@ from torch import Tensor
 from models.base import ClickModel
 from models.precision import products_in
 from mutualctr.training.optimizer import PeerOptimizer
+from mutualctr.training.side_by_side import Each, draws
 from mutualctr.training.table import Places, Touched
 
 Loss = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
@@ -33,23 +34,34 @@ class Step:
         loss: Loss,
         dtype: torch.dtype | None,
         random: Callable[[int], AbstractContextManager[None]],
+        each: Each,
     ) -> None:
         self._peers, self._optimizers, self._loss = peers, optimizers, loss
-        self._dtype, self._random = dtype, random
+        self._dtype, self._each = dtype, each
+        self._random = random if draws(peers) else lambda n: nullcontext()
         self.look = Places if optimizers[0].static_shapes else Touched
         """What to make of a batch's ids, once for all peers; needs nothing of the step before."""
 
     def __call__(self, lr: float | Tensor, touched: Touched | Places, label_B: Tensor) -> Tensor:
         """Update everyone simultaneously; returns the loss's values [K, N], means over the rows."""
-        rows_NBFE = [optimizer.gather(touched) for optimizer in self._optimizers]
-        logits = []
-        for n, (model, rows_BFE) in enumerate(zip(self._peers, rows_NBFE, strict=True)):
+
+        def forward(n: int) -> tuple[Tensor, Tensor]:
+            rows_BFE = self._optimizers[n].gather(touched)
             with self._random(n), products_in(self._dtype):
-                logits.append(model.interact(rows_BFE))
-        loss_N, values_KN = self._loss(torch.stack(logits), label_B)
+                return rows_BFE, self._peers[n].interact(rows_BFE)
+
+        passed = self._each(forward)
+        # A leaf, so that each peer's backward is its own.
+        logit_NB = torch.stack([logit_B.detach() for _, logit_B in passed]).requires_grad_()
+        loss_N, values_KN = self._loss(logit_NB, label_B)
         loss_N.sum().backward()
-        for optimizer, rows_BFE in zip(self._optimizers, rows_NBFE, strict=True):
-            optimizer.step(lr, touched.row_U, touched.sum_of_rows(rows_BFE.grad))
+
+        def backward(n: int) -> None:
+            rows_BFE, logit_B = passed[n]
+            logit_B.backward(logit_NB.grad[n])
+            self._optimizers[n].step(lr, touched.row_U, touched.sum_of_rows(rows_BFE.grad))
+
+        self._each(backward)
         return values_KN
 
 
@@ -127,7 +139,7 @@ def fastest(
 def _why_not_recorded(step: Step, peers: Sequence[ClickModel], exchanges: bool) -> str:
     if step.look is not Places:
         return "l2_scope touched has shapes that depend on the batch"
-    if any(m.p for model in peers for m in model.modules() if isinstance(m, torch.nn.Dropout)):
+    if draws(peers):
         return "dropout draws from a stream of its own per peer"
     if exchanges:
         return "predictions of other ranks arrive within the step"
