@@ -64,7 +64,7 @@ class Told(Closed):
     rows: int | None = None
     """Done since the last such line, the same for all ranks; only the first one tells."""
     peer: int | None = None
-    point: dict[str, float] | None = None
+    point: dict[str, int | float] | None = None
     """Of that peer's learning curve."""
     failed: str | None = None
     """A sentence."""
