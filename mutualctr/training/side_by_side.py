@@ -61,7 +61,7 @@ class _Shares:
         self._seconds = [0.0] * peers
 
     def each(self, work: Callable[[int], Any]) -> list[Any]:
-        """What `work` returns for every peer; raises what it raises once all have ended."""
+        """What `work` returns for every peer; raises what it raises, when no peer is at work."""
         dearest = sorted(range(len(self._seconds)), key=lambda n: -self._seconds[n])
         alone = alone_first([self._seconds[n] for n in dearest], self._workers)
         results = {n: self._timed(work, n, self._workers * EFFICIENCY) for n in dearest[:alone]}
