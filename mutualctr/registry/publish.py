@@ -1,7 +1,9 @@
 """The end of a run: what people browse in MLflow, and the versions they can load."""
 
 import json
+import tempfile
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from mlflow.entities import Dataset, DatasetInput
@@ -38,42 +40,55 @@ def publish(
     _attach_validation(tracker, validation)
     feature_folder = blocks.folder / "features"
     published = []
-    for item in trained:
-        peer_card = checkpoint.read_card(item.folder)
-        measured = _measured(numbers, item)
-        run_id = _child_of_this_run(tracker, item, peer_card, numbers)
-        tags = {
-            "phase": item.arm,
-            "peer": item.peer.name,
-            "cohort": cohort_name(config),
-            "group": item.peer.group,
-            "seed": peer_card.seed,
-            "start": peer_card.began,
-            "pipeline_run": pipeline_run,
-            "auc": measured["auc"],
-        }
-        tracker.set_tags(run_id, tags)
-        tracker.log_metrics(run_id, {f"test_{name}": measured[name] for name in MEASURES})
-        version = register_version(
-            tracker,
-            run_id,
-            name=f"{config.registry.prefix}-{peer_card.architecture}",
-            key=content_key(item.arm, item.folder, feature_folder),
-            checkpoint=item.folder,
-            feature_folder=feature_folder,
-            tags=tags,
-        )
-        _describe_version(tracker, version, run_id, numbers, validation, item)
-        published.append(
-            {
+    with tempfile.TemporaryDirectory() as scratch:
+        curves = _draw_curves(numbers, Path(scratch))
+        for item in trained:
+            peer_card = checkpoint.read_card(item.folder)
+            measured = _measured(numbers, item)
+            run_id = _child_of_this_run(tracker, item, peer_card, curves[item.peer.name])
+            tags = {
+                "phase": item.arm,
                 "peer": item.peer.name,
-                "arm": item.arm,
-                "model": version.name,
-                "version": int(version.version),
-                "run_id": run_id,
+                "cohort": cohort_name(config),
+                "group": item.peer.group,
+                "seed": peer_card.seed,
+                "start": peer_card.began,
+                "pipeline_run": pipeline_run,
+                "auc": measured["auc"],
             }
-        )
+            tracker.set_tags(run_id, tags)
+            tracker.log_metrics(run_id, {f"test_{name}": measured[name] for name in MEASURES})
+            version = register_version(
+                tracker,
+                run_id,
+                name=f"{config.registry.prefix}-{peer_card.architecture}",
+                key=content_key(item.arm, item.folder, feature_folder),
+                checkpoint=item.folder,
+                feature_folder=feature_folder,
+                tags=tags,
+            )
+            _describe_version(tracker, version, run_id, numbers, validation, item)
+            published.append(
+                {
+                    "peer": item.peer.name,
+                    "arm": item.arm,
+                    "model": version.name,
+                    "version": int(version.version),
+                    "run_id": run_id,
+                }
+            )
     return published
+
+
+def _draw_curves(numbers: Mapping[str, Any], folder: Path) -> dict[str, Path]:
+    """One picture a peer, whatever the arms that show it."""
+    paths = {}
+    for peer in numbers["peers"]:
+        path = folder / peer["name"] / "learning_curve.png"
+        path.parent.mkdir()
+        peer_figure(numbers, peer["name"]).savefig(path)
+        paths[peer["name"]] = path
+    return paths
 
 
 def _describe_parent(
@@ -141,7 +156,7 @@ def _describe_version(
 
 
 def _child_of_this_run(
-    tracker: Tracker, item: Trained, peer_card: checkpoint.Checkpoint, numbers: Mapping[str, Any]
+    tracker: Tracker, item: Trained, peer_card: checkpoint.Checkpoint, curve: Path
 ) -> str:
     """The run that saw the peer train, or a copy of it where that was an earlier pipeline run."""
     original = tracker.client.get_run(item.run_id)
@@ -152,8 +167,7 @@ def _child_of_this_run(
             tracker.log_point(run_id, point)
         tracker.set_tags(run_id, {"trained_in": item.run_id})
         tracker.close_child(run_id)
-    figure = peer_figure(numbers, item.peer.name)
-    tracker.client.log_figure(run_id, figure, "learning_curve.png")
+    tracker.client.log_artifact(run_id, str(curve))
     return run_id
 
 
