@@ -54,7 +54,7 @@ def world(tmp_path_factory, tracking_uri) -> Iterator[Path]:
     Commands run in this process: a dozen imports of ZenML would take longer than all they do.
     """
     data = tmp_path_factory.mktemp("data")
-    generate_criteo(data / "clicks.tsv", rows=2 * ROWS, seed=3)
+    generate_criteo(data / "clicks.tsv", rows=2 * ROWS, seed=41)
     lines = (data / "clicks.tsv").read_text().splitlines(keepends=True)
     (data / "unlabelled").mkdir()
     (data / "labelled").mkdir()
@@ -74,6 +74,8 @@ def world(tmp_path_factory, tracking_uri) -> Iterator[Path]:
         output = succeed("dml_score", score_config("unlabelled", "watched@champion", False))
         assert f"{2 * ROWS:,} rows scored by watched/1" in output
         yield data
+        code, output = zenml("pipeline", "schedule", "delete", SCHEDULE, "-y")
+        assert code == 0, output
 
 
 def without_label(line: str) -> str:

@@ -20,6 +20,7 @@ def week(tracking_uri, tmp_path_factory):
             yield month
         finally:
             month.command("zenml", "pipeline", "schedule", "delete", NAME, "-y")
+            month.command("mutualctr", "doctor", "--fix")  # runs that were killed
 
 
 def test_every_morning_is_as_planned(week):

@@ -17,7 +17,7 @@ from mutualctr.training.probe import Probe, Probed, run
 from stack.cli import main
 
 ROOT = Path(__file__).resolve().parents[2]
-TOGETHER = {"epochs": 2, "lr": 1e-3, "together": True}
+TOGETHER = {"start": "fresh", "epochs": 2, "lr": 1e-3, "together": True}
 SHAPE = Shape(train_rows=40_000, dev_rows=5_000, num_ids=200_000, num_fields=10)
 
 
