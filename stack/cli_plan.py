@@ -53,6 +53,12 @@ def plan(file: Path, rows: int | None, ids: int | None) -> None:
         f"Training one after the other: {total / 60:,.1f} min. Peak memory of the largest step: "
         f"{max(phase.peak_bytes for phase in phases) / GIB:.2f} GiB."
     )
+    ranks = config.resources and config.resources.finetuning.ranks
+    if ranks:
+        console.print(
+            f"Measured here in one process; the run finetunes on {ranks} ranks, each with its part "
+            "of the peers' tables and with libraries of its own."
+        )
 
 
 def _shape(config, rows: int | None, ids: int | None):

@@ -131,3 +131,16 @@ def test_the_command_prints_every_phase(tmp_path):
     alone = CliRunner().invoke(main, ["plan", str(path), "--rows", "20000"])
     assert alone.exit_code != 0
     assert "together" in alone.output
+
+
+def test_ranks_are_said_not_measured(tmp_path, monkeypatch):
+    found = Probed(step_seconds=0.5, predict_rows_per_second=1000.0, peak_bytes=1)
+    monkeypatch.setattr("mutualctr.plan._probe", lambda *given: found)
+    content = yaml.safe_load((ROOT / "zenml_config.yaml").read_text())
+    finetuning = {"operator": None, "gpus": 0, "ranks": 2}
+    alone = {"operator": None, "gpus": 0}
+    content["parameters"]["resources"] = {"pretraining": alone, "finetuning": finetuning}
+    path = tmp_path / "run.yaml"
+    path.write_text(yaml.safe_dump(content))
+    done = CliRunner().invoke(main, ["plan", str(path), "--rows", "2000", "--ids", "300"])
+    assert "the run finetunes on 2 ranks" in " ".join(done.output.split()), done.output
