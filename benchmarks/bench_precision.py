@@ -2,7 +2,7 @@
 
     python benchmarks/bench_precision.py [--config configs/criteo_sample.yaml] [--seeds 6]
 
-Pretrains every architecture from the same seeds with fp32 and with bf16 products, on the data and
+Pretrains each architecture from the same seeds with fp32 and with bf16 products, on the data and
 with the settings of the configuration, and prints the test AUC of the best dev epoch: mean and
 standard deviation over seeds, and the mean of the paired differences with its standard error.
 """
@@ -17,14 +17,12 @@ import numpy as np
 import torch
 import yaml
 
-from models.registry import ARCHITECTURES, build
+from models.registry import build
 from mutualctr.config import RunConfig
-from mutualctr.data import split
+from mutualctr.data.at_once import blocks_at_once
 from mutualctr.data.blocks import open_block
-from mutualctr.data.contract_file import load_contract
-from mutualctr.data.prepare import encode_events, ingest_source, source_fingerprint
 from mutualctr.evaluation.auc import auc
-from mutualctr.reference import Blocks, Split
+from mutualctr.reference import Blocks
 from mutualctr.training import loop
 from mutualctr.training.determinism import deterministic
 from mutualctr.training.predict import predict
@@ -37,33 +35,18 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("--config", type=Path, default=Path("configs/criteo_sample.yaml"))
     arguments.add_argument("--seeds", type=int, default=6)
-    arguments.add_argument("--models", default=",".join(ARCHITECTURES))
+    arguments.add_argument("--models", default="deepfm,dcn,pnn,fibinet")
     given = arguments.parse_args()
     content = yaml.safe_load(given.config.read_text(encoding="utf-8"))
     config = RunConfig.model_validate(content["parameters"])
     with tempfile.TemporaryDirectory() as temporary:
-        blocks = prepare(config, Path(temporary))
+        _, blocks = blocks_at_once(config, Path(temporary))
         for architecture in given.models.split(","):
             found = [
                 {p: test_auc(config, blocks, architecture, seed, p) for p in PRECISIONS}
                 for seed in range(1, given.seeds + 1)
             ]
             print(json.dumps(summary(architecture, found)), flush=True)
-
-
-def prepare(config: RunConfig, folder: Path) -> Blocks:
-    """The blocks of the configuration, without the pipeline around them."""
-    contract = load_contract(config.data.contract)
-    paths = {name: folder / name for name in ("events", "split", "blocks")}
-    for path in paths.values():
-        path.mkdir()
-    expected = source_fingerprint(config.data)
-    events = ingest_source(config.data, contract, expected, paths["events"], folder / "kept", "")
-    rows = split.split(events.files, contract, config.split_rows, paths["split"])
-    parts = Split.of(paths["split"], **{f"{part}_rows": rows[part] for part in split.PARTS})
-    feature_set = config.data.feature_set
-    chosen = (feature_set, config.features)
-    return encode_events(events, parts, contract, *chosen, config.data.engine, paths["blocks"])
 
 
 def test_auc(

@@ -62,29 +62,14 @@ def plan(file: Path, rows: int | None, ids: int | None) -> None:
 
 
 def _shape(config, rows: int | None, ids: int | None):
-    from mutualctr.data import prepare
+    from mutualctr.data.at_once import blocks_at_once
     from mutualctr.data.contract_file import load_contract
     from mutualctr.plan import Shape
 
-    contract = load_contract(config.data.contract)
     if rows is not None:
         tenth = rows // 10
-        fields = len(contract.features(config.data.feature_set))
+        fields = len(load_contract(config.data.contract).features(config.data.feature_set))
         return Shape(rows - 2 * tenth, tenth, ids, fields)
     with tempfile.TemporaryDirectory() as temporary:
-        folders = [Path(temporary) / name for name in ("events", "validation", "split", "blocks")]
-        for folder in folders:
-            folder.mkdir()
-        expected = prepare.source_fingerprint(config.data)
-        events = prepare.ingest_source(
-            config.data, contract, expected, folders[0], Path(temporary) / "kept", ""
-        )
-        rejected = Path("outputs") / "rejected"
-        checked = prepare.validate_events(events, contract, config.data, folders[1], rejected)
-        engine = config.data.engine
-        parts = prepare.split_events(
-            events, checked, contract, config.split_rows, engine, folders[2]
-        )
-        chosen = (config.data.feature_set, config.features)
-        blocks = prepare.encode_events(events, parts, contract, *chosen, engine, folders[3])
+        parts, blocks = blocks_at_once(config, Path(temporary))
         return Shape(parts.train_rows, parts.dev_rows, blocks.num_ids, blocks.num_fields)
