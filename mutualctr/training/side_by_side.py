@@ -43,8 +43,12 @@ def side_by_side(peers: Sequence[ClickModel]) -> Iterator[Each]:
 
         for begun in [pool.submit(begin) for _ in range(workers)]:
             begun.result()
-        torch.set_num_threads(threads)  # the process's is what anyone set last
-        yield _Shares(pool, workers, len(peers)).each
+        # This thread's own team would spin between its kernels, on processors that peers need.
+        torch.set_num_threads(1)
+        try:
+            yield _Shares(pool, workers, len(peers), threads).each
+        finally:
+            torch.set_num_threads(threads)  # the process's is what anyone set last
 
 
 def draws(peers: Sequence[ClickModel]) -> bool:
@@ -56,15 +60,19 @@ def draws(peers: Sequence[ClickModel]) -> bool:
 class _Shares:
     """Costly peers alone on all threads, the others beside each other; by what each took last."""
 
-    def __init__(self, pool: ThreadPoolExecutor, workers: int, peers: int) -> None:
-        self._pool, self._workers = pool, workers
+    def __init__(self, pool: ThreadPoolExecutor, workers: int, peers: int, threads: int) -> None:
+        self._pool, self._workers, self._threads = pool, workers, threads
         self._seconds = [0.0] * peers
 
     def each(self, work: Callable[[int], Any]) -> list[Any]:
         """What `work` returns for every peer; raises what it raises, when no peer is at work."""
         dearest = sorted(range(len(self._seconds)), key=lambda n: -self._seconds[n])
         alone = alone_first([self._seconds[n] for n in dearest], self._workers)
-        results = {n: self._timed(work, n, self._workers * EFFICIENCY) for n in dearest[:alone]}
+        results = {}
+        if alone:
+            torch.set_num_threads(self._threads)
+            results = {n: self._timed(work, n, self._workers * EFFICIENCY) for n in dearest[:alone]}
+            torch.set_num_threads(1)
         beside = {n: self._pool.submit(self._timed, work, n, 1.0) for n in dearest[alone:]}
         wait(beside.values())
         results |= {n: future.result() for n, future in beside.items()}

@@ -87,6 +87,7 @@ def test_results_are_in_order_and_nobody_is_at_work_after_an_error(two_threads):
         return n
 
     with side_by_side.side_by_side(cohort()) as each:
+        assert torch.get_num_threads() == 1  # of who waits for the peers
         assert each(lambda n: 10 * n) == [0, 10, 20]
         with pytest.raises(KeyError):
             each(work)
