@@ -2,77 +2,31 @@
 
 from html import escape
 from itertools import groupby
-from string import Template
 
 from mutualctr.data.verdict import Drift, FieldDrift, Result, ValidationReport
+from mutualctr.page import whole_page
 
 SEVERITIES = ("critical", "warning", "info")
 
-_PAGE = Template("""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<title>$title</title>
-<style>
-body { margin: 0 auto; max-width: 1040px; padding: 28px 24px 60px; background: #fff; color: #1c1c1c;
- font: 15px/1.5 system-ui, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif; }
-h1 { font-size: 24px; margin: 0; }
-h2 { font-size: 18px; margin: 40px 0 10px; padding-top: 14px; border-top: 1px solid #ddd; }
-.quiet { color: #555; }
-.verdict { margin: 20px 0 0; padding: 16px 20px; background: #eff7f1;
- border-left: 5px solid #00734f; font-size: 19px; font-weight: 600; }
-.verdict.critical { background: #fbf0ef; border-color: #b3261e; }
-.verdict.warning { background: #fdf6e7; border-color: #b26a00; }
-.wide { overflow-x: auto; }
-table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
-th { text-align: left; border-bottom: 1px solid #888; padding: 5px 10px; vertical-align: bottom; }
-td { padding: 6px 10px; border-bottom: 1px solid #ececec; vertical-align: top;
- overflow-wrap: anywhere; }
-.bar { display: inline-block; height: 9px; margin-right: 8px; background: #6f9bc4; }
-.number { text-align: right; white-space: nowrap; }
-.mark { white-space: nowrap; font-weight: 600; }
-.critical .mark { color: #b3261e; }
-.warning .mark { color: #8f5500; }
-code { font: 13px/1.5 ui-monospace, Menlo, Consolas, monospace; }
-</style>
-</head>
-<body>
-<h1>$title</h1>
-<div class="quiet">$subtitle</div>
-<p class="verdict $worst">$verdict</p>
-$aside
-$failed
-$drift
-<h2>Held</h2>
-$held
-</body>
-</html>
-""")
+LOOK = {"rejected": "bad", "accepted": ""}
+"""Of the verdict box; red, green, and amber for everything between."""
 
 
 def render_html(report: ValidationReport) -> str:
     """The report for people: what failed first, by severity, then what held."""
     failed = [result for severity in SEVERITIES for result in report.failed(severity)]
-    worst = "critical" if report.verdict == "rejected" else ""
-    if report.verdict.startswith("accepted with"):
-        worst = "warning"
-    return _PAGE.substitute(
-        title=escape(f"Data of contract {report.contract}"),
-        subtitle=f"{report.rows:,} rows, {len(report.results)} expectations, every row checked"
-        + (
-            f"; compared with a snapshot of {report.drift.reference_rows:,} rows"
-            if report.drift
-            else ""
-        ),
-        worst=worst,
-        verdict=escape(_verdict(report)),
-        aside=_set_aside(report),
-        failed=_failed(failed, report) if failed else "",
-        drift=_drift(report.drift) if report.drift else "",
-        held=_held(report),
-    )
+    subtitle = f"{report.rows:,} rows, {len(report.results)} expectations, every row checked"
+    if report.drift:
+        subtitle += f"; compared with a snapshot of {report.drift.reference_rows:,} rows"
+    look = LOOK.get(report.verdict, "warning")
+    parts = [
+        f'<p class="verdict {look}">{escape(_verdict(report))}</p>',
+        _set_aside(report),
+        _failed(failed, report) if failed else "",
+        _drift(report.drift) if report.drift else "",
+        f"<h2>Held</h2>\n{_held(report)}",
+    ]
+    return whole_page(f"Data of contract {report.contract}", subtitle, "\n".join(parts))
 
 
 def _verdict(report: ValidationReport) -> str:
@@ -110,7 +64,7 @@ def _drift(drift: Drift) -> str:
         f"<p>Click rate {100 * drift.click_rate_reference:.4g} % → {100 * drift.click_rate:.4g} %: "
         f"a difference of {100 * drift.low:+.3g} to {100 * drift.high:+.3g} points "
         f"(95 % interval).</p>\n"
-        f'<div class="wide"><table>{head}<tbody>\n{body}\n</tbody></table></div>'
+        f'<div class="wide"><table class="words">{head}<tbody>\n{body}\n</tbody></table></div>'
     )
 
 
@@ -142,7 +96,8 @@ def _failed(results: list[Result], report: ValidationReport) -> str:
     )
     head = _head("Severity", "Column", "Rule", "#Rows that break it", "First of them")
     return (
-        f'<h2>Failed</h2>\n<div class="wide"><table>{head}<tbody>\n{body}\n</tbody></table></div>'
+        f'<h2>Failed</h2>\n<div class="wide"><table class="words">{head}<tbody>\n{body}\n</tbody>'
+        "</table></div>"
     )
 
 
@@ -181,7 +136,7 @@ def _held(report: ValidationReport) -> str:
         return "<p>Nothing.</p>"
     body = "\n".join(lines)
     head = _head("Severity", "Columns", "Rule")
-    return f'<div class="wide"><table>{head}<tbody>\n{body}\n</tbody></table></div>'
+    return f'<div class="wide"><table class="words">{head}<tbody>\n{body}\n</tbody></table></div>'
 
 
 def _head(*names: str) -> str:

@@ -11,10 +11,11 @@ from mutualctr.evaluation.figures import (
     svg_data_uri,
 )
 from mutualctr.evaluation.gate_html import render_verdicts
-from mutualctr.evaluation.page import REPORT, whole_page
+from mutualctr.evaluation.page import REPORT
 from mutualctr.evaluation.scored import ARMS
 from mutualctr.evaluation.table import Row, table_rows
 from mutualctr.evaluation.wording import EXPLAINED, beginnings, count, headline, number
+from mutualctr.page import whole_page
 
 
 def render_html(report: dict) -> str:

@@ -5,12 +5,12 @@ from html import escape
 
 from mutualctr.data.verdict import FieldDrift
 from mutualctr.evaluation.figures import svg_data_uri
-from mutualctr.evaluation.page import whole_page
 from mutualctr.evaluation.wording import count, number
 from mutualctr.monitoring.alarms import crossings
 from mutualctr.monitoring.days import Day, Estimate, Monitored
 from mutualctr.monitoring.figure import columns_figure, days_figure
 from mutualctr.monitoring.wording import headline, spoken_state
+from mutualctr.page import whole_page
 
 HEAD = (
     '<thead><tr><th></th><th class="starts" colspan="2">Rows</th>'

@@ -5,8 +5,8 @@ from string import Template
 from typing import Any
 
 from mutualctr.evaluation.gate_html import render_verdicts
-from mutualctr.evaluation.page import whole_page
 from mutualctr.evaluation.wording import number, signed
+from mutualctr.page import whole_page
 
 _BODY = Template("""$verdicts
 <h2>Which peer</h2>
