@@ -66,6 +66,22 @@ code { font: 13px/1.5 ui-monospace, Menlo, Consolas, monospace; }
 .days { font-size: 13.5px; }
 .days tbody th { white-space: nowrap; }
 .days th, .days td { padding: 4px 7px; vertical-align: top; }
+tr.section th { text-align: left; padding-top: 14px; font-weight: 700; }
+tr.printed { color: #555; background: #f7f7f7; }
+.pairs, .said { font-size: 14px; }
+.pairs thead tr:first-child th { text-align: right; white-space: normal;
+ border-bottom: 1px solid #888; padding: 5px 10px; }
+.pairs tbody th { white-space: nowrap; }
+.pairs td { vertical-align: top; line-height: 1.35; }
+.pairs td .quiet { font-size: 12px; }
+.said th, .said td, .said thead tr:first-child th { text-align: left; white-space: normal;
+ vertical-align: top; padding: 5px 10px; overflow-wrap: normal; }
+.said thead tr:first-child th { border-bottom: 1px solid #888; }
+.said .quiet { white-space: nowrap; }
+td.good { color: #00734f; font-weight: 600; }
+td.bad { color: #b3261e; font-weight: 600; }
+td.good .quiet, td.bad .quiet { font-weight: 400; }
+.claims { grid-template-columns: minmax(200px, 2fr) 5fr; }
 tr.chosen { font-weight: 600; background: #eff7f1; }
 </style>
 </head>

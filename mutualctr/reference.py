@@ -108,7 +108,7 @@ class Report(Reference):
 
 
 class StudyReport(Reference):
-    """study.json, study.html, study.md."""
+    """study.json, study.html, study.md, and study.yaml, which repeats it."""
 
     findings: tuple[str, ...]
 

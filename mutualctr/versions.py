@@ -1,10 +1,12 @@
-"""Which code, which libraries: what one needs to run the same again."""
+"""Which code, libraries and hardware: what one needs to run the same again."""
 
 import os
 import platform
 import subprocess
 from importlib.metadata import version
 from pathlib import Path
+
+import torch
 
 from mutualctr import __version__
 from mutualctr.files import file_digest
@@ -23,14 +25,31 @@ LIBRARIES = (
 
 
 def versions() -> dict[str, str | None]:
-    """mutualctr, python, libraries, git commit (null outside a checkout), SHA-256 of the lock."""
+    """mutualctr, python, libraries, git commit (null outside a checkout), SHA-256 of the lock, and
+    the hardware this process may use."""
     return {
         "mutualctr": __version__,
         "python": platform.python_version(),
         **{library: version(library) for library in LIBRARIES},
         "git_commit": git_commit(),
         "lock_sha256": file_digest(ROOT / "requirements.lock"),
+        "hardware": hardware(),
     }
+
+
+def hardware() -> str:
+    """As in `2 cores of AMD EPYC, no GPU`."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    gpus = [torch.cuda.get_device_name(n) for n in range(torch.cuda.device_count())]
+    return f"{cores} cores of {_processor()}, {' and '.join(gpus) or 'no GPU'}"
+
+
+def _processor() -> str:
+    """The model where Linux tells it, else whatever the platform calls it."""
+    information = Path("/proc/cpuinfo")
+    lines = information.read_text(encoding="utf-8").splitlines() if information.exists() else []
+    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return models[0] if models else platform.processor() or platform.machine()
 
 
 def git_commit() -> str | None:

@@ -83,6 +83,19 @@ def health() -> None:
 
 
 @main.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+def study(folder: Path) -> None:
+    """Draw the pages of a finished study again from study.json in FOLDER; trains nothing."""
+    from mutualctr.study.answers import headline
+    from mutualctr.study.pages import read_study, write_study
+
+    record = read_study(folder / "study.json")
+    write_study(record, folder)
+    click.echo(headline(record))
+    click.echo(f"{folder / 'study.html'}; its tables as Markdown: {folder / 'study.md'}")
+
+
+@main.command()
 @click.option("--port", default=5000, show_default=True, help="of MLflow")
 @click.option("--zenml-port", default=8237, show_default=True, help="of ZenML's dashboard")
 def ui(port: int, zenml_port: int) -> None:

@@ -6,8 +6,9 @@ from pathlib import Path
 from mutualctr.data.contract import Contract
 from mutualctr.reference import Blocks, Events, Split, StudyReport
 from mutualctr.registry.tracking import Tracker
+from mutualctr.study.answers import findings, headline
 from mutualctr.study.config import StudyConfig
-from mutualctr.study.pages import findings, write_study
+from mutualctr.study.pages import FILES, write_study
 from mutualctr.study.report import build_study
 from mutualctr.study.run import run_study
 from mutualctr.study.train import Bench
@@ -25,7 +26,7 @@ def conduct(
     report: Callable[[int, int, str], None],
     folder: Path,
 ) -> StudyReport:
-    """Train what is missing, measure, write study.json, study.html and study.md."""
+    """Train what is missing, measure, write the study's files (pages.py)."""
     bench = Bench(blocks, config, store, code)
     dataset = {
         "name": contract.name,
@@ -38,14 +39,14 @@ def conduct(
     }
     study = build_study(bench, run_study(bench, report), dataset, versions())
     write_study(study, folder)
-    return StudyReport.of(folder, findings=tuple(findings(study)))
+    return StudyReport.of(folder, findings=(headline(study), *findings(study)))
 
 
 def log_study(tracker: Tracker, study: dict, folder: Path) -> None:
     """The study in MLflow: its pages as artifacts, its gains as metrics, its verdicts as tags."""
     run_id = tracker.parent_run_id
-    for suffix in ("html", "md", "json"):
-        tracker.client.log_artifact(run_id, str(folder / f"study.{suffix}"))
+    for name in FILES:
+        tracker.client.log_artifact(run_id, str(folder / name))
     metrics = {
         f"{row['cohort']}.{row['arm']}.over_{base}": found["relaimp"]
         for row in study["rows"]
@@ -56,5 +57,5 @@ def log_study(tracker: Tracker, study: dict, folder: Path) -> None:
     tracker.set_tags(
         run_id,
         {f"hypothesis.{h['id']}": h["verdict"] for h in study["hypotheses"]}
-        | {"mlflow.note.content": "\n\n".join(findings(study))},
+        | {"mlflow.note.content": "\n\n".join([headline(study), *findings(study)])},
     )

@@ -1,130 +1,117 @@
-"""The study as one HTML file that opens without a network, and as Markdown."""
+"""The study as one HTML file that opens without a network, as Markdown, and as what repeats it."""
 
 import json
+from collections.abc import Callable, Iterator
 from html import escape
 from pathlib import Path
-from string import Template
 
+import yaml
+from matplotlib.figure import Figure
+
+from mutualctr.closed import parse
+from mutualctr.cohort import GROUP_SEED_STRIDE
+from mutualctr.errors import DataError
 from mutualctr.evaluation.figures import svg_data_uri
 from mutualctr.evaluation.markdown import escape as escape_markdown
-from mutualctr.evaluation.wording import percent
 from mutualctr.files import replacing
-from mutualctr.study.config import ENSEMBLE, PRETRAINED
-from mutualctr.study.figures import arms_figure, gains_figure
-from mutualctr.study.tables import Table, tables
+from mutualctr.page import whole_page
+from mutualctr.study.answers import answers, basis, headline, verdicts
+from mutualctr.study.config import StudyConfig
+from mutualctr.study.figures import (
+    arms_figure,
+    claims_figure,
+    epochs_figure,
+    peers_figure,
+    weight_figure,
+)
+from mutualctr.study.paper_tables import table_1, table_2, tables_3_and_4
+from mutualctr.study.table import Cell, Row, Table
+from mutualctr.study.tables import (
+    claims_table,
+    epochs_table,
+    gains_table,
+    hypotheses_table,
+    peers_table,
+    quality_table,
+    weights_table,
+)
 
-PAGE = Template("""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy"
- content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
-<title>$title</title>
-<style>
-body { margin: 0 auto; max-width: 1080px; padding: 28px 24px 60px; background: #fff; color: #1c1c1c;
- font: 15px/1.5 system-ui, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif; }
-h1 { font-size: 24px; margin: 0; }
-h2 { font-size: 18px; margin: 40px 0 10px; padding-top: 14px; border-top: 1px solid #ddd; }
-.quiet { color: #555; }
-.finding { margin: 20px 0 0; padding: 16px 20px; background: #f2f7fb;
- border-left: 5px solid #0072b2; }
-.finding p { margin: 0 0 8px; }
-.finding p:last-child { margin: 0; }
-.wide { overflow-x: auto; }
-table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums;
- font-size: 13.5px; }
-th, td { padding: 4px 9px; text-align: left; vertical-align: top; }
-thead th { font-weight: 600; border-bottom: 1px solid #888; }
-tbody th { font-weight: 500; }
-tbody tr { border-bottom: 1px solid #ececec; }
-img { display: block; width: 100%; height: auto; margin: 0 0 16px; }
-summary { cursor: pointer; font-weight: 600; }
-pre { background: #f7f7f7; padding: 12px 14px; overflow-x: auto; font-size: 13px; }
-</style>
-</head>
-<body>
-<h1>$title</h1>
-<div class="quiet">$subtitle</div>
-<div class="finding">$findings</div>
-<h2>Every arm</h2>
-<p class="quiet">RelaImp of the mean peer over the pretrained peers after one epoch, with its
-interval over seed groups. Dotted: the averaged predictions of the pretrained peers.</p>
-$arms
-$gains
-$tables
-<h2>How this was run</h2>
-<details><summary>Configuration</summary><pre>$config</pre></details>
-<details><summary>Data and versions</summary><pre>$versions</pre></details>
-</body>
-</html>
-""")
+COMMAND = "zenml pipeline run dml_study -c study.yaml"
+FILES = ("study.json", "study.html", "study.md", "study.yaml")
 
 
-def findings(study: dict) -> list[str]:
-    """What the study says of the paper's claim, one sentence per cohort."""
-    sentences = []
-    mutual = next((arm["name"] for arm in study["arms"] if arm["kind"] == "mutual"), None)
-    control = next((arm["name"] for arm in study["arms"] if arm["kind"] == "control"), None)
-    shares = {entry["cohort"]: entry for entry in study["shares"]}
-    for row in study["rows"]:
-        if row["arm"] != mutual or row["epoch"] != 1:
-            continue
-        parts = [f"{percent(row['vs'][PRETRAINED]['relaimp'])} over pretrained"]
-        if control in row["vs"]:
-            over = row["vs"][control]
-            parts.append(
-                f"{percent(over['relaimp'])} [{percent(over['low'])}, {percent(over['high'])}] "
-                f"over {control}"
-            )
-        parts.append(
-            f"one peer {percent(row['vs'][ENSEMBLE]['relaimp'])} over the pretrained ensemble"
-        )
-        share = shares.get(row["cohort"])
-        if share and share["share"] is not None:
-            parts.append(f"{100 * share['share']:.0f} % of the gain is the extra epoch")
-        sentences.append(f"{row['cohort']}: {mutual} {', '.join(parts)}.")
-    return sentences
+SECTIONS: tuple[tuple[Callable, Callable | None, str], ...] = (
+    (claims_table, claims_figure, "Mutual, the extra epoch alone, and the paper's gains"),
+    (hypotheses_table, None, ""),
+    (table_1, None, ""),
+    (table_2, None, ""),
+    (tables_3_and_4, peers_figure, "Gain against the number of peers"),
+    (epochs_table, epochs_figure, "Gain against finetune epochs"),
+    (weights_table, weight_figure, "Gain against the weight of the pull"),
+    (gains_table, arms_figure, "Gain of every arm; dotted: the ensemble of the pretrained"),
+    (quality_table, None, ""),
+)
+"""Table, its figure and what the figure shows, in the order of the page."""
+
+
+def tables(study: dict) -> list[Table]:
+    """All tables of a study that it has the cohorts for."""
+    return [table for make, _, _ in SECTIONS if (table := make(study)).rows]
 
 
 def render_html(study: dict) -> str:
-    """Findings, figures, tables, and what is needed to run it again. All text is escaped."""
-    gains = gains_figure(study)
-    return PAGE.substitute(
-        title=f"Mutual finetuning studied on {escape(study['dataset']['name'])}",
-        subtitle=escape(_subtitle(study)),
-        findings="".join(f"<p>{escape(sentence)}</p>" for sentence in findings(study)),
-        arms=_image(arms_figure(study), "RelaImp of every arm, by cohort"),
-        gains=_image(gains, "Gain against peers, epochs and weight") if gains else "",
-        tables="\n".join(_table(table) for table in tables(study)),
-        config=escape(json.dumps(study["config"], indent=2, ensure_ascii=False)),
-        versions=escape(json.dumps({"data": study["dataset"], **study["versions"]}, indent=2)),
+    """Answers, figures, tables, and what is needed to run it again. All text is escaped."""
+    told = "".join(
+        f"<dt>{escape(claim)}</dt><dd>{escape(answer)}</dd>" for claim, answer in answers(study)
     )
+    body = [
+        f'<div class="finding"><p class="claim">{escape(headline(study))}</p>',
+        f"<p>{escape(verdicts(study))}</p><dl class=claims>{told}</dl>"
+        f'<p class="quiet">{escape(basis(study))}</p></div>',
+        *_sections(study),
+        "<h2>How this was run</h2>",
+        f"<dl>{''.join(_definition(*pair) for pair in _how(study).items())}</dl>",
+        f"<details><summary>Every peer</summary>{_html_table(peers_table(study))}</details>",
+        "<details><summary>Configuration (study.yaml)</summary>"
+        f"<pre>{escape(_config(study))}</pre></details>",
+        "<details><summary>Data and versions</summary>"
+        f"<pre>{escape(json.dumps({'data': study['dataset'], **study['versions']}, indent=2))}"
+        "</pre></details>",
+    ]
+    title = f"Mutual finetuning studied on {study['dataset']['name']}"
+    return whole_page(title, _subtitle(study), "\n".join(body))
 
 
 def render_markdown(study: dict) -> str:
-    """The same findings and tables for a repository or a chat."""
+    """The same answers and tables for a repository or a chat; every table says how it was made."""
+    told = [f"- **{escape_markdown(c)}**: {escape_markdown(a)}" for c, a in answers(study)]
     blocks = [
         f"# Mutual finetuning studied on {escape_markdown(study['dataset']['name'])}",
         escape_markdown(_subtitle(study)),
-        "\n".join(f"- {escape_markdown(sentence)}" for sentence in findings(study)),
+        f"**{escape_markdown(headline(study))}** {escape_markdown(verdicts(study))}",
+        "\n".join(told),
+        escape_markdown(basis(study)),
     ]
     for table in tables(study):
-        lines = [table.head, ["---"] * len(table.head), *table.rows]
-        grid = "\n".join(
-            f"| {' | '.join(escape_markdown(c) if c != '---' else c for c in line)} |"
-            for line in lines
-        )
-        blocks += [f"## {table.title}", escape_markdown(table.note), grid]
+        lines = [table.head, ["---"] + ["---" if table.words else "---:"] * (len(table.head) - 1)]
+        grid = [f"| {' | '.join(line)} |" for line in lines]
+        grid += [_markdown_row(row) for row in table.rows]
+        blocks += [f"## {table.title}", escape_markdown(table.note), "\n".join(grid)]
+        blocks += [f"`{COMMAND}` · {escape_markdown(_run_on(study))}"]
+    blocks.append(
+        "Figures and every peer's AUC in every group are in study.html, all numbers in study.json."
+    )
     return "\n\n".join(blocks) + "\n"
 
 
 def write_study(study: dict, folder: Path) -> None:
-    """Write study.json, study.html and study.md; each appears whole or not at all."""
+    """Write the FILES; each appears whole or not at all."""
+    head = f"# Repeats the study of which this is a part; finished cells are kept.\n#   {COMMAND}\n"
     text = {
         "json": json.dumps(study, indent=1, ensure_ascii=False, allow_nan=False) + "\n",
         "html": render_html(study),
         "md": render_markdown(study),
+        "yaml": head + _config(study),
     }
     folder.mkdir(parents=True, exist_ok=True)
     for suffix, content in text.items():
@@ -132,29 +119,112 @@ def write_study(study: dict, folder: Path) -> None:
             unfinished.write_text(content, encoding="utf-8")
 
 
+def read_study(path: Path) -> dict:
+    """A record that `write_study` wrote, of this version or an earlier one.
+
+    Raises DataError where there is none, ConfigError where its configuration is no study's.
+    """
+    try:
+        study = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise DataError(
+            f"{path}: there is no such file; name the folder of a finished study, as in "
+            "outputs/latest-study."
+        ) from None
+    except json.JSONDecodeError as error:
+        raise DataError(f"{path}: not JSON ({error}); name a study's own study.json.") from None
+    if not isinstance(study, dict) or not {"rows", "config", "groups"} <= study.keys():
+        raise DataError(f"{path}: not the record of a study; name a study's own study.json.")
+    parse(StudyConfig, study["config"], str(path))
+    return study
+
+
+def _config(study: dict) -> str:
+    content = {"run_name": "study-{date}-{time}", "parameters": study["config"]}
+    return yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
+
+
 def _subtitle(study: dict) -> str:
     rows = study["dataset"]["rows"]
     parts = " / ".join(f"{rows[part]:,} {part}" for part in ("train", "dev", "test"))
     return (
-        f"{len(study['cohorts'])} cohorts × {len(study['arms'])} arms in {study['groups']} seed "
+        f"{len(study['cohorts'])} cohorts, {len(study['arms'])} arms, {study['groups']} seed "
         f"groups; {parts} rows"
     )
 
 
-def _table(table: Table) -> str:
+def _how(study: dict) -> dict[str, str]:
+    """Command, machine, time: what belongs beside every number of the page."""
+    return {
+        "Every number": f"{COMMAND}, with the file that lies beside this page. Finished cells are "
+        "not trained again.",
+        "Draw it again": "mutualctr study FOLDER, with the folder of study.json; trains nothing.",
+        "Run on": _run_on(study),
+        "Unit": f"{study['groups']} seed groups; group g adds {GROUP_SEED_STRIDE}·g to every seed.",
+    }
+
+
+def _run_on(study: dict) -> str:
+    """Groups, machine and time as they are known; a record of schema 1 lacks the last two."""
+    versions = study["versions"]
+    parts = [f"{study['groups']} seed groups", versions.get("hardware")]
+    if "trained" in study:
+        trained = study["trained"]
+        parts.append(f"{trained['cells']} cells, {trained['seconds'] / 3600:.2f} hours of training")
+    if "torch" in versions:
+        parts.append(f"torch {versions['torch']}")
+    if versions.get("git_commit"):
+        parts.append(f"commit {versions['git_commit'][:10]}")
+    return " · ".join(part for part in parts if part)
+
+
+def _sections(study: dict) -> Iterator[str]:
+    """Every table that has rows, under its heading and behind its figure."""
+    for make, draw, alternative in SECTIONS:
+        table = make(study)
+        if table.rows:
+            image = _image(draw(study), alternative) if draw else ""
+            yield f"<h2>{escape(table.title)}</h2>\n{image}{_html_table(table)}"
+
+
+def _html_table(table: Table) -> str:
     head = "".join(f"<th>{escape(cell)}</th>" for cell in table.head)
-    body = "\n".join(
-        f"<tr><th scope=row>{escape(row[0])}</th>"
-        + "".join(f"<td>{escape(cell)}</td>" for cell in row[1:])
-        + "</tr>"
-        for row in table.rows
-    )
+    body, section = [], ""
+    for row in table.rows:
+        if row.section != section:
+            section = row.section
+            body.append(
+                f'<tr class="section"><th colspan="{len(table.head)}">{escape(section)}</th></tr>'
+            )
+        look = " class=printed" if row.printed else ""
+        cells = "".join(map(_html_cell, row.cells))
+        body.append(f"<tr{look}><th scope=row>{escape(row.name)}</th>{cells}</tr>")
+    lines = "\n".join(body)
     return (
-        f"<h2>{escape(table.title)}</h2>\n<p class=quiet>{escape(table.note)}</p>\n"
-        f"<div class=wide><table><thead><tr>{head}</tr></thead><tbody>\n{body}\n</tbody></table>"
-        "</div>"
+        f"<p class=quiet>{escape(table.note)}</p>\n"
+        f'<div class=wide><table class="{"said" if table.words else "pairs"}">'
+        f"<thead><tr>{head}</tr></thead><tbody>\n{lines}\n</tbody></table></div>"
     )
 
 
-def _image(figure, alternative: str) -> str:
-    return f'<img src="{svg_data_uri(figure)}" alt="{escape(alternative)}">'
+def _html_cell(cell: Cell) -> str:
+    look = f' class="{cell.look}"' if cell.look else ""
+    spread = f"<br><span class=quiet>{escape(cell.spread)}</span>" if cell.spread else ""
+    return f"<td{look}>{escape(cell.value)}{spread}</td>"
+
+
+def _markdown_row(row: Row) -> str:
+    name = f"{row.section}: {row.name}" if row.section else row.name
+    cells = [f"{c.value} ({c.spread})" if c.spread else c.value for c in row.cells]
+    return f"| {' | '.join(escape_markdown(cell) for cell in (name, *cells))} |"
+
+
+def _definition(term: str, meaning: str) -> str:
+    return f"<dt>{escape(term)}</dt><dd>{escape(meaning)}</dd>"
+
+
+def _image(figure: Figure | None, alternative: str) -> str:
+    if figure is None:
+        return ""
+    caption = f"<p class=quiet>{escape(alternative)}.</p>"
+    return f'<img src="{svg_data_uri(figure)}" alt="{escape(alternative)}">{caption}'

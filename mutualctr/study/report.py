@@ -12,10 +12,10 @@ from mutualctr.study.cells import Cell, find
 from mutualctr.study.config import ENSEMBLE, PRETRAINED, StudyConfig
 from mutualctr.study.hypotheses import verdict
 from mutualctr.study.measure import LEVEL, Judged, Place, Study
-from mutualctr.study.plan import ArmCell, peers_of, pretrained_key
+from mutualctr.study.plan import ArmCell, peers_of, pretrained_key, pretrained_specs
 from mutualctr.study.train import Bench
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 def build_study(
@@ -53,7 +53,7 @@ def build_study(
             "arms": [arm.model_dump(mode="json") for arm in config.arms],
             "rows": rows,
             "hypotheses": [verdict(h, study) for h in config.hypotheses],
-            "shares": _shares(study, config),
+            "trained": _trained(bench, finished),
             "config": config.model_dump(mode="json"),
             "versions": versions,
         }
@@ -96,14 +96,12 @@ def _one(dev_label_R: np.ndarray, dev_NR: np.ndarray, test_NR: np.ndarray) -> Ju
     return Judged(np.asarray(test_NR), served)
 
 
-def _shares(study: Study, config: StudyConfig) -> list[dict]:
-    """How much of the mutual gain the extra epoch alone has, per cohort, after one epoch."""
-    found = []
-    for cohort in config.cohorts:
-        arms = config.arms_of(cohort)
-        mutual = next((arm for arm in arms if arm.kind == "mutual"), None)
-        control = next((arm for arm in arms if arm.kind == "control"), None)
-        if mutual and control:
-            share = study.share(Place(cohort.name, mutual.name, 1), control.name)
-            found.append({"cohort": cohort.name, **share})
-    return found
+def _trained(bench: Bench, finished: Sequence[tuple[ArmCell, Cell]]) -> dict:
+    """How many cells there are and the wall seconds of each where it was trained, added up."""
+    config = bench.config
+    peers = [
+        find(bench.store, pretrained_key(bench.world, config, spec))
+        for spec in pretrained_specs(config)
+    ]
+    seconds = [cell.record["seconds"] for cell in [*peers, *(cell for _, cell in finished)]]
+    return {"cells": len(seconds), "seconds": sum(seconds)}

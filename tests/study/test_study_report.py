@@ -4,13 +4,26 @@ import json
 
 import numpy as np
 import pytest
+import yaml
+from click.testing import CliRunner
 from study_world import bench, config
 
+from mutualctr.errors import DataError
 from mutualctr.evaluation.auc import auc, relaimp
-from mutualctr.study.pages import findings, render_html, render_markdown, write_study
+from mutualctr.study.answers import answers, findings, headline
+from mutualctr.study.config import StudyConfig
+from mutualctr.study.pages import (
+    FILES,
+    read_study,
+    render_html,
+    render_markdown,
+    tables,
+    write_study,
+)
+from mutualctr.study.record import control_of, mutuals, share
 from mutualctr.study.report import build_study
 from mutualctr.study.run import run_study
-from mutualctr.study.tables import tables
+from stack import cli
 
 HYPOTHESIS = {
     "id": "H1",
@@ -80,21 +93,39 @@ def test_it_is_plain_json(finished):
 
 def test_every_table_has_the_rows_it_promises(finished):
     made = {table.title: table for table in tables(finished[2])}
-    assert len(made) == 8
+    assert len(made) == 9
     for table in made.values():
-        assert {len(row) for row in table.rows} == {len(table.head)}, table.title
-    assert [row[0] for row in made["Table 1: peers of one architecture"].rows] == [
-        "ours: same",
-        "paper: deepfm, avazu",
-        "paper: deepfm, criteo",
+        assert {1 + len(row.cells) for row in table.rows} == {len(table.head)}, table.title
+    first = made["Table 1: four peers of one architecture"].rows
+    assert [(row.section, row.name) for row in first] == [
+        ("deepfm", "ours: mutual"),
+        ("deepfm", "paper: avazu"),
+        ("deepfm", "paper: criteo"),
     ]
     # the paper's DeepFM on Criteo: 0.81207 → 0.81297 is +0.29 %
-    assert made["Table 1: peers of one architecture"].rows[2][-1] == "+0.29 %"
+    assert first[2].cells[-1].value == "+0.29 %"
     assert len(made["Table 2: the same architecture or different ones"].rows) == 4 * 3
-    assert [row[0] for row in made["Tables 3 and 4: how many peers"].rows] == [
-        "2 deepfm",
-        "4 deepfm",
+    assert [row.name for row in made["Tables 3 and 4: how many peers"].rows] == [
+        "2 peers",
+        "4 peers",
     ]
+    assert [row.name for row in made["The weight of the pull"].rows] == [
+        "weight 2",
+        "weight 4",
+        "weight 8",
+    ] * 3
+
+
+def test_every_number_of_ours_has_its_spread(finished):
+    checked = 0
+    for table in tables(finished[2]):
+        for row in table.rows:
+            for head, cell in zip(table.head[1:], row.cells, strict=True):
+                ours = cell.value[-1:].isdigit() or cell.value.endswith("%")
+                if ours and not row.printed and not head.startswith("paper") and head != "churn":
+                    assert cell.spread or table.title == "Hypotheses", (table.title, row.name, head)
+                    checked += 1
+    assert checked > 150
 
 
 def test_the_pages_show_every_table_and_escape_what_comes_from_outside(finished, tmp_path):
@@ -108,13 +139,47 @@ def test_the_pages_show_every_table_and_escape_what_comes_from_outside(finished,
     assert "tiny &lt;set&gt;" in html
     assert "\\| really" in markdown
     assert "http://" not in html.replace("http://www.w3.org", "")
-    assert html.count("data:image/svg+xml") == 2
+    assert html.count("data:image/svg+xml") == 5
+    for text in (html, markdown):
+        assert "zenml pipeline run dml_study -c study.yaml" in text
+    assert f"{made_by(study)} cells" in html
     write_study(study, tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == [
-        "study.html",
-        "study.json",
-        "study.md",
-    ]
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(FILES)
+
+
+def made_by(study) -> int:
+    return 2 * 7 + 2 * 3 * 5  # groups × distinct peers, groups × cohorts × arms
+
+
+def test_the_configuration_beside_the_page_is_the_study(finished, tmp_path):
+    made, _, study = finished
+    write_study(study, tmp_path)
+    content = yaml.safe_load((tmp_path / "study.yaml").read_text())
+    assert StudyConfig.model_validate(content["parameters"]) == made.config
+
+
+def test_the_pages_can_be_drawn_again_without_the_cells(finished, tmp_path):
+    study = finished[2]
+    write_study(study, tmp_path)
+    before = {name: (tmp_path / name).read_bytes() for name in FILES}
+    for name in FILES[1:]:
+        (tmp_path / name).unlink()
+    drawn = CliRunner().invoke(cli.main, ["study", str(tmp_path)])
+    assert drawn.exit_code == 0, drawn.output
+    assert headline(study) in drawn.output
+    assert {name: (tmp_path / name).read_bytes() for name in FILES} == before
+    absent = CliRunner().invoke(cli.main, ["study", str(tmp_path / "nowhere")])
+    assert absent.exit_code == 1
+    assert "there is no such file; name the folder of a finished study" in absent.output
+    (tmp_path / "study.json").write_text('{"rows": []}')
+    with pytest.raises(DataError, match="not the record of a study"):
+        read_study(tmp_path / "study.json")
+
+
+def test_a_record_of_the_first_schema_is_still_drawn(finished):
+    study = {key: value for key, value in finished[2].items() if key != "trained"}
+    assert "hours of training" not in render_html(study)
+    assert "hours of training" in render_html(finished[2])
 
 
 def test_the_findings_are_one_sentence_per_cohort(finished):
@@ -127,3 +192,69 @@ def test_the_findings_are_one_sentence_per_cohort(finished):
     )
     expected = f"{100 * np.mean(row['vs']['control']['relaimps']):+.2f}".replace("-", "−")
     assert f"{expected} % [" in said[0]
+
+
+def with_aucs(start, control, mutual):
+    """A record of one cohort and two groups, with the intervals of t(1) = 12.7 by their ends."""
+
+    def row(arm, epoch, aucs):
+        groups = [{"auc": value} for value in aucs]
+        return {"cohort": "c", "arm": arm, "epoch": epoch, "groups": groups, "vs": {}}
+
+    def versus(one, other):
+        gains = [relaimp(a, b) for a, b in zip(one, other, strict=True)]
+        half = 12.706 * np.std(gains, ddof=1) / 2**0.5
+        mean = float(np.mean(gains))
+        return {"relaimp": mean, "low": mean - half, "high": mean + half, "p_holm": 0.5}
+
+    rows = [row("pretrained", 0, start), row("control", 1, control), row("mutual", 1, mutual)]
+    rows[1]["vs"] = {"pretrained": versus(control, start)}
+    rows[2]["vs"] = {
+        "pretrained": versus(mutual, start),
+        "control": versus(mutual, control),
+        "pretrained_ensemble": versus(mutual, start),
+    }
+    said = {"lr": 7e-4, "weight": 1.0, "space": "prob"}
+    empty = {"lr": None, "weight": None, "space": None}
+    return {
+        "level": 0.95,
+        "groups": 2,
+        "rows": rows,
+        "arms": [{"name": n, "kind": n, **empty} for n in ("control", "mutual")],
+        "cohorts": [{"name": "c", "architectures": ["dcn"] * 4, "finetuning": said}],
+        "hypotheses": [],
+    }
+
+
+def test_the_answers_by_hand():
+    # RelaImp of .76 over .75 is .26/.25 − 1 = 4 %; of .757 it is 2.8 %, so the epoch is 70 %
+    told = dict(answers(with_aucs([0.75, 0.75], [0.757, 0.757], [0.76, 0.76])))
+    assert told["One mutual epoch improves pretrained peers"] == "better in c (+4.00 %)"
+    added = "The peers add something to the extra epoch (mutual over its control)"
+    assert told[added] == "better in c (+1.17 %)"
+    (part,) = [answer for claim, answer in told.items() if claim.startswith("How much")]
+    assert part == "c 70 %"
+    study = with_aucs([0.75, 0.75], [0.757, 0.757], [0.74, 0.74])
+    told = dict(answers(study))
+    assert told[added].startswith("worse in c")
+    (part,) = [answer for claim, answer in told.items() if claim.startswith("How much")]
+    assert part == "no gain to share in c"
+    assert headline(study).endswith("; they lose to it in c.")
+    torn = with_aucs([0.75, 0.75], [0.75, 0.75], [0.74, 0.77])
+    assert dict(answers(torn))[added].startswith("undecided in c")
+
+
+def test_what_is_no_gain_has_no_parts():
+    assert share(np.array([0.1, 0.1]), np.array([0.2, -0.1]), 0.95) is None
+    assert share(np.array([0.1, 0.2]), np.array([0.2, 0.4]), 0.95).value == 0.5
+
+
+def test_the_control_is_the_one_at_the_arms_own_rate():
+    study = with_aucs([0.75, 0.75], [0.757, 0.757], [0.76, 0.76])
+    (only,) = mutuals(study)
+    assert only.paper
+    assert control_of(study, study["cohorts"][0], "mutual")["arm"] == "control"
+    study["arms"][1]["lr"] = 3e-4
+    assert control_of(study, study["cohorts"][0], "mutual") is None
+    assert not mutuals(study)[0].paper
+    assert "decides nothing" in headline(study)
