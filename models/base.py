@@ -31,6 +31,12 @@ class ClickModel(nn.Module, ABC):
     def interact(self, rows_BFE: Tensor) -> Tensor:
         """logit_B from the gathered table rows."""
 
+    def learn(self, rows_BFE: Tensor) -> tuple[Tensor, Tensor | None]:
+        """A step of training: logit_B as `interact` gives it, and what the model itself adds to
+        the loss (a mean over the batch), or None. Draws nothing: it is a function of the rows.
+        """
+        return self.interact(rows_BFE), None
+
     def forward(self, ids_BF: Tensor) -> Tensor:
         """logit_B from ids already shifted into the one table."""
         return self.interact(self.embedding(ids_BF))

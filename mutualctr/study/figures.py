@@ -170,6 +170,8 @@ def weight_figure(study: dict) -> Figure | None:
             )  # fmt: skip
         _along(axes, [(weight, over(row, PRETRAINED)) for weight, row, _ in points], "mutual")
         axes.set_xscale("log")
+        axes.set_xticks([p[0] for p in points], [f"{p[0]:g}" for p in points], rotation=30)
+        axes.minorticks_off()
         _finish(axes, f"{cohort}: {space}, lr {lr:g}", "weight")
     return figure
 

@@ -45,20 +45,23 @@ class Step:
     def __call__(self, lr: float | Tensor, touched: Touched | Places, label_B: Tensor) -> Tensor:
         """Update everyone simultaneously; returns the loss's values [K, N], means over the rows."""
 
-        def forward(n: int) -> tuple[Tensor, Tensor]:
+        def forward(n: int) -> tuple[Tensor, Tensor, Tensor | None]:
             rows_BFE = self._optimizers[n].gather(touched)
             with self._random(n), products_in(self._dtype):
-                return rows_BFE, self._peers[n].interact(rows_BFE)
+                return rows_BFE, *self._peers[n].learn(rows_BFE)
 
         passed = self._each(forward)
         # A leaf, so that each peer's backward is its own.
-        logit_NB = torch.stack([logit_B.detach() for _, logit_B in passed]).requires_grad_()
+        logit_NB = torch.stack([logit_B.detach() for _, logit_B, _ in passed]).requires_grad_()
         loss_N, values_KN = self._loss(logit_NB, label_B)
         loss_N.sum().backward()
 
         def backward(n: int) -> None:
-            rows_BFE, logit_B = passed[n]
-            logit_B.backward(logit_NB.grad[n])
+            rows_BFE, logit_B, own_loss = passed[n]
+            ends = [(logit_B, logit_NB.grad[n])]
+            if own_loss is not None:
+                ends.append((own_loss, None))
+            torch.autograd.backward(*zip(*ends, strict=True))
             self._optimizers[n].step(lr, touched.row_U, touched.sum_of_rows(rows_BFE.grad))
 
         self._each(backward)

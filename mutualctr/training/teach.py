@@ -42,8 +42,9 @@ def teach(
     lesson: Lesson,
     after_epoch: Callable[[int], None],
 ) -> None:
-    """Train the cohort in place, everyone on the same batches: L_n = BCE + weight · pull_n.
+    """Train the cohort in place, everyone on the same batches: L_n = BCE + weight · pull_n + own_n.
 
+    own_n is what a model adds itself (`ClickModel.learn`), nothing for most.
     Adam starts fresh, lr(t) = lr₀·10^(−t/3). `after_epoch` is called with 1, 2, … when the peers
     hold the weights to judge.
     """
@@ -64,17 +65,19 @@ def teach(
             label_B = torch.from_numpy(train.label_R[chosen_B].astype(np.float32))
             touched = Touched(ids_BF)
             rows_NBFE = [optimizer.gather(touched) for optimizer in optimizers]
-            logits = []
+            logits, own_losses = [], []
             for n, (model, rows_BFE) in enumerate(zip(peers, rows_NBFE, strict=True)):
                 torch.set_rng_state(random[n])
                 with products_in(dtype):
-                    logits.append(model.interact(rows_BFE))
+                    logit_B, own_loss = model.learn(rows_BFE)
+                logits.append(logit_B)
+                own_losses += [] if own_loss is None else [own_loss]
                 random[n] = torch.get_rng_state()
             logit_NB = torch.stack(logits)
             loss_N = bce(label_B, logit_NB)
             if lesson.pull is not None:
                 loss_N = loss_N + lesson.weight * lesson.pull(logit_NB, _on(lesson, chosen_B))
-            loss_N.sum().backward()
+            sum(own_losses, loss_N.sum()).backward()
             for optimizer, rows_BFE in zip(optimizers, rows_NBFE, strict=True):
                 optimizer.step(lr, touched.row_U, touched.sum_of_rows(rows_BFE.grad))
                 if averages:

@@ -4,7 +4,7 @@ from math import log
 
 import torch
 
-from models.dien import GatedUnit, InterestEvolution, masked_softmax
+from models.dien import GatedUnit, InterestEvolution, masked_softmax, next_item_loss
 from models.sequence import Unfolded
 
 
@@ -77,3 +77,55 @@ def test_evolution_equals_each_row_without_its_padding():
         naive.append(state)
     found_BD = evolve(Unfolded(target_BD, items_BTD, present_BT))
     torch.testing.assert_close(found_BD, torch.stack(naive))
+
+
+def test_the_next_item_by_hand():
+    # One dimension, two rows of two items: e = (2, ln 3) and (5, −ln 3), states after the first 1.
+    # Row 0: next ln 3, other row's −ln 3. −ln σ(ln 3) = ln 4/3;  −ln(1 − σ(−ln 3)) = ln 4/3.
+    # Row 1: next −ln 3, other ln 3. −ln σ(−ln 3) = ln 4;  −ln(1 − σ(ln 3)) = ln 4.
+    # Mean over the two pairs: (2 ln 4/3 + 2 ln 4) / 2 = ln 16/3.
+    items_BTD = torch.tensor([[[2.0], [log(3)]], [[5.0], [-log(3)]]])
+    states_BTD = torch.tensor([[[1.0], [9.0]], [[1.0], [9.0]]])
+    target_BD = torch.tensor([[7.0], [log(3)]])
+    everywhere = torch.ones(2, 2, dtype=torch.bool)
+    loss = next_item_loss(Unfolded(target_BD, items_BTD, everywhere), states_BTD)
+    torch.testing.assert_close(loss, torch.tensor(log(16 / 3)))
+
+    # Row 1 without its second item: it asks nothing, and its target, ln 3, stands for the item.
+    # That is row 0's own next item, so no negative: ln 4/3 alone.
+    present_BT = torch.tensor([[True, True], [True, False]])
+    items_BTD = items_BTD * present_BT.unsqueeze(2)
+    loss = next_item_loss(Unfolded(target_BD, items_BTD, present_BT), states_BTD)
+    torch.testing.assert_close(loss, torch.tensor(log(4 / 3)))
+
+    nobody = torch.zeros(2, 2, dtype=torch.bool)
+    assert next_item_loss(Unfolded(target_BD, items_BTD * 0, nobody), states_BTD) == 0
+
+
+def test_the_next_item_equals_a_loop_over_rows():
+    torch.manual_seed(0)
+    evolve = InterestEvolution(3).double()
+    item_ID = torch.randn(4, 3, dtype=torch.float64)
+    present_BT = torch.tensor([[0, 0, 1, 1], [1, 1, 1, 1], [1, 0, 1, 0], [0, 1, 0, 0], [0] * 4]) > 0
+    ids_BT = torch.randint(4, (5, 4))
+    targets = torch.randint(4, (5,))
+    items_BTD = item_ID[ids_BT] * present_BT.unsqueeze(2)
+    sequence = Unfolded(item_ID[targets], items_BTD, present_BT)
+    total, pairs, repeated = 0.0, 0, 0
+    for row in range(5):
+        places = [t for t in range(4) if present_BT[row, t]]
+        if not places:
+            continue
+        states = evolve.extract(item_ID[ids_BT[row, places]][None], torch.ones(1, len(places)))[0]
+        for n, place in enumerate(places[1:]):
+            total -= torch.sigmoid(states[n] @ item_ID[ids_BT[row, place]]).log()
+            pairs += 1
+            there = present_BT[row - 1, place]
+            other = ids_BT[row - 1, place] if there else targets[row - 1]
+            repeated += int(other == ids_BT[row, place])
+            if other != ids_BT[row, place]:
+                total -= (1 - torch.sigmoid(states[n] @ item_ID[other])).log()
+    assert pairs == 1 + 3 + 1
+    assert 0 < repeated < pairs
+    found = next_item_loss(sequence, evolve.interests(sequence))
+    torch.testing.assert_close(found, total / pairs)

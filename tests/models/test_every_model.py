@@ -124,6 +124,21 @@ def test_interacting_gathered_rows_is_forward(architecture, options):
 
 
 @every_model
+def test_learning_is_interacting_and_what_a_model_adds_is_one_number(architecture, options):
+    ids_BF, _ = batch()
+    model = grown(architecture, options)
+    rows_BFE = model.embedding(ids_BF)
+    logit_B, own_loss = model.learn(rows_BFE)
+    assert torch.equal(logit_B, model.interact(rows_BFE))
+    assert (own_loss is not None) == (architecture == "dien")
+    if own_loss is not None:
+        assert own_loss.shape == ()
+        own_loss.backward()
+        assert model.table.grad[SEQUENCE.padding_id].count_nonzero() == 0
+        assert model.table.grad.count_nonzero() > 0
+
+
+@every_model
 def test_overfits_one_batch(architecture, options):
     ids_BF, label_B = batch()
     model = fresh(architecture, options)

@@ -43,7 +43,9 @@ class ReferenceOptimizer:
 
 
 def data_loss(model, ids_BF, label_B):
-    return F.binary_cross_entropy_with_logits(model(ids_BF), label_B.to(model.table.dtype))
+    logit_B, own_loss = model.learn(model.embedding(ids_BF))
+    loss = F.binary_cross_entropy_with_logits(logit_B, label_B.to(model.table.dtype))
+    return loss if own_loss is None else loss + own_loss
 
 
 def pretrain(model, train, optimizer_config, config, seed, epoch=0):

@@ -12,7 +12,16 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from worlds import NUM_IDS, SILENT, SIZES, block, finetune_config, optimizer_config, pretrain_config
+from worlds import (
+    NUM_IDS,
+    SEQUENCES,
+    SILENT,
+    SIZES,
+    block,
+    finetune_config,
+    optimizer_config,
+    pretrain_config,
+)
 
 from models.registry import build
 from mutualctr.training import loop
@@ -40,19 +49,31 @@ def killer(after: int) -> Progress:
     return Progress(report=report, record=lambda peer, point: None)
 
 
-def peers(architectures=("deepfm", "dcn")):
+def peers(architectures=("deepfm", "dcn", "dien")):
     torch.manual_seed(5)
     return [
-        build(a, num_ids=NUM_IDS, num_fields=len(SIZES), embedding_dim=4, hidden=[8], dropout=0.3)
+        build(
+            a,
+            num_ids=NUM_IDS,
+            num_fields=len(SIZES),
+            embedding_dim=4,
+            hidden=[8],
+            dropout=0.3,
+            sequences=SEQUENCES,
+        )
         for a in architectures
     ]
 
 
-def pretrained(progress=SILENT, snapshots=None, scope="full"):
-    model = peers()[0]
+def pretrained(progress=SILENT, snapshots=None, scope="full", architecture="deepfm"):
+    (model,) = peers((architecture,))
     config, epochs = optimizer_config(scope), pretrain_config(EPOCHS)
     curve = loop.pretrain(model, TRAIN, DEV, config, epochs, 11, progress, snapshots)
     return [model], [curve]
+
+
+def pretrained_dien(progress=SILENT, snapshots=None, scope="full"):
+    return pretrained(progress, snapshots, scope, "dien")
 
 
 def finetuned(progress=SILENT, snapshots=None, scope="full"):
@@ -71,7 +92,7 @@ def same(one, other):
     assert one[1] == other[1]
 
 
-@pytest.mark.parametrize("train", [pretrained, finetuned])
+@pytest.mark.parametrize("train", [pretrained, pretrained_dien, finetuned])
 @pytest.mark.parametrize("scope", ["full", "touched"])
 @settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(

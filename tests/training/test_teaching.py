@@ -1,11 +1,16 @@
 """The pulls of the study's arms, by hand and against what they must equal."""
 
+import copy
 import math
 
 import pytest
+import reference
 import torch
+from test_loop import assert_same, make
+from worlds import block, finetune_config, optimizer_config
 
 from mutualctr.training.losses import mutual_term
+from mutualctr.training.teach import Lesson, teach
 from mutualctr.training.teaching import (
     FrozenEnsemble,
     Gated,
@@ -85,3 +90,14 @@ def test_towards_a_target_of_its_own_per_peer_or_one_for_all():
     target_B = torch.tensor([0.5, 0.75])
     both = towards(LOGIT_NB, target_B, "prob"), towards(LOGIT_NB, target_B.expand(2, 2), "prob")
     assert torch.equal(*both)
+
+
+def test_teaching_adds_what_a_model_adds_itself():
+    config = finetune_config()
+    ours = [make(name, seed) for seed, name in enumerate(("dien", "deepfm"))]
+    slow = copy.deepcopy(ours)
+    lesson = Lesson(1, config.lr, config.seed, config.weight, Mutual(config.space), None, None)
+    teach(ours, block(500, 1), optimizer_config(), lesson, lambda epoch: None)
+    reference.finetune(slow, block(500, 1), optimizer_config(), config, config.weight)
+    for one, other in zip(ours, slow, strict=True):
+        assert_same(one, other, 1e-10)
