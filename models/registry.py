@@ -10,6 +10,7 @@ from models.base import ClickModel
 from models.dcn import DCN
 from models.dcnv2 import DCNv2
 from models.deepfm import DeepFM
+from models.dicn import DICN
 from models.dien import DIEN
 from models.din import DIN
 from models.fibinet import FiBiNET
@@ -29,6 +30,7 @@ ARCHITECTURES: dict[str, type[ClickModel]] = {
     "dcnv2": DCNv2,
     "autoint": AutoInt,
     "finalmlp": FinalMLP,
+    "dicn": DICN,
     "din": DIN,
     "dien": DIEN,
 }

@@ -32,10 +32,14 @@ Kind = Literal[
     "self",
     "teacher",
     "gated",
+    "dicn",
     "bridge",
     "ema",
     "swa",
 ]
+
+TEMPERED = ("teacher", "gated", "dicn", "bridge")
+"""Kinds with a teacher whose logits are divided by a temperature."""
 
 
 class ArmConfig(Closed):
@@ -48,6 +52,8 @@ class ArmConfig(Closed):
     self             pulled towards its own pretrained self
     teacher          pulled towards the pretrained peer that is best on dev (Hinton et al. 2015)
     gated            pulled towards a learned mixture of the pretrained peers (Zhu et al. 2020)
+    dicn             pulled towards the cohort's first pretrained DICN, whatever it has on dev, so
+                     that what it knows is compressed into the others (after Guan et al. 2023)
     bridge           pulled towards a graph network that learned from them (after Deng et al. 2023)
     ema, swa         control, judged by an average of its weights
 
@@ -62,7 +68,7 @@ class ArmConfig(Closed):
     epochs: int | None = Field(default=None, ge=1)
     """Null is one; scratch trains as long as pretraining does. Every epoch is judged."""
     temperature: float | None = Field(default=None, gt=0)
-    """τ of `teacher`, `gated` and `bridge`, in the space soft_bce; null is 1."""
+    """τ of `teacher`, `gated`, `dicn` and `bridge`, in the space soft_bce; null is 1."""
 
     @model_validator(mode="after")
     def _fits_its_kind(self) -> "ArmConfig":
@@ -74,7 +80,7 @@ class ArmConfig(Closed):
             raise ValueError(
                 f"{self.name}: {self.kind} has no teacher; leave weight and space out."
             )
-        if self.temperature is not None and self.kind not in ("teacher", "gated", "bridge"):
+        if self.temperature is not None and self.kind not in TEMPERED:
             raise ValueError(f"{self.name}: {self.kind} has no temperature; leave it out.")
         return self
 
@@ -135,6 +141,12 @@ class StudyConfig(Closed):
         for cohort in self.cohorts:
             for name in cohort.arms or ():
                 _known(name, arms, f"cohort {cohort.name} names the arm")
+            for arm in self.arms_of(cohort):
+                if arm.kind == "dicn" and all(p.architecture != "dicn" for p in cohort.peers):
+                    raise ValueError(
+                        f"cohort {cohort.name} has no dicn that {arm.name} could compress; add "
+                        "one, or name the cohort's arms without it."
+                    )
         for h in self.hypotheses:
             _known(h.cohort, cohorts, f"hypothesis {h.id} names the cohort")
             known = [PRETRAINED, *(arm.name for arm in self.arms_of(self.cohort(h.cohort)))]

@@ -6,7 +6,7 @@ from typing import Any
 
 from mutualctr.cohort import GROUP_SEED_STRIDE, PeerSpec
 from mutualctr.config import FinetuneConfig
-from mutualctr.study.config import ArmConfig, CohortConfig, StudyConfig
+from mutualctr.study.config import TEMPERED, ArmConfig, CohortConfig, StudyConfig
 
 
 @dataclass(frozen=True)
@@ -101,6 +101,6 @@ def _finetuning(
     base = cohort.finetuning
     if arm.kind in ("control", "ema", "swa"):
         said |= {"weight": 0.0}
-    if arm.kind in ("teacher", "gated", "bridge"):
+    if arm.kind in TEMPERED:
         said |= {"space": "soft_bce"}
     return base.model_copy(update={"seed": base.seed + GROUP_SEED_STRIDE * group, **said})

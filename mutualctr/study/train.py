@@ -141,6 +141,8 @@ def _pull(cell: ArmCell, taught_from: Sequence[Cell], dev: Block) -> Pull | None
         case "teacher":
             dev_N = [auc(dev.label_R, c.probability_ENR("dev")[0, 0]) for c in taught_from]
             return Teacher(int(np.argmax(dev_N)), tau)
+        case "dicn":
+            return Teacher([spec.architecture for spec in cell.peers].index("dicn"), tau)
         case "gated":
             return Gated(n, n, tau)
         case "bridge":

@@ -73,8 +73,10 @@ class Teacher:
     when τ changes. Deviations: the teacher is the pretrained peer that is best on dev, not a
     larger network, because the paper's point is that CTR models are equals; the weights are 1 and
     w instead of 1 − α and α, which differ by a factor that Adam does not see.
-    The distillation of DICN (Guan, Qian and He, Knowledge-Based Systems 275, 2023) is, as far as
-    its abstract says, this with the uncompressed DICN as the teacher.
+    The distillation of DICN (Guan, Qian and He, Knowledge-Based Systems 275, 2023) is this with the
+    cohort's DICN as the teacher and its other peers as what it is compressed into: the
+    mutual-finetuning paper calls it "the conventional knowledge distillation framework", and no
+    more of it is public. Deviation: the students come pretrained, as in every arm here.
     """
 
     def __init__(self, chosen: int, temperature: float) -> None:

@@ -76,10 +76,11 @@ def test_the_matrix_visits_every_architecture_and_option_value():
         "dcnv2": 3,
         "autoint": 9,
         "finalmlp": 6,
+        "dicn": 9,
         "din": 1,
         "dien": 1,
     }
-    assert len(ARCHITECTURES) == 11
+    assert len(ARCHITECTURES) == 12
 
 
 @every_model

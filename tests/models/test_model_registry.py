@@ -32,6 +32,10 @@ def test_options_are_what_the_constructors_say():
             "context": Option(choices=("learned", "leading_fields"), default="learned"),
             "heads": Option(choices=(), default=1),
         },
+        "dicn": {
+            "cin_layers": Option(choices=(), default=3),
+            "cin_maps": Option(choices=(), default=16),
+        },
         "din": {},
         "dien": {},
     }

@@ -27,6 +27,7 @@ README = Path(__file__).parents[2] / "models" / "README.md"
 #                                                                                   =   389 761
 # finalmlp two MLPs 700 600; fusion 2·100 + 100·100; 1                              =   710 801
 #          learned: gates 2 · 624;  leading_fields: 2 · (16·64+64 + 64·624+624) = 83 296
+# dicn     as xdeepfm, and 624·4 + 4 = 2 500 for the weights of four orders   =   397 253
 # din      37 · 16 = 592 inputs: 592·400+400 + 100 300 + 101 = 337 601; unit 64·64+64 + 64 + 64+1
 # dien     337 601; two units of 16·48+48 + 16·48 = 1 584; W 256
 COUNTS = [
@@ -43,6 +44,7 @@ COUNTS = [
     ("autoint", {}, 16, 350_401 + 36_864 + 2_496),
     ("finalmlp", {"context": "learned"}, 16, 710_801 + 2 * 624),
     ("finalmlp", {"context": "leading_fields"}, 16, 710_801 + 83_296),
+    ("dicn", {}, 17, 350_401 + 44_304 + 48 + 2_500),
     ("din", {}, 16, 337_601 + 64 * 64 + 64 + 64 + 65),
     ("dien", {}, 16, 337_601 + 2 * 1_584 + 256),
 ]

@@ -24,10 +24,13 @@ ALL_KINDS = [
     {"name": "myself", "kind": "self"},
     {"name": "hinton", "kind": "teacher", "temperature": 2.0},
     {"name": "gated", "kind": "gated"},
+    {"name": "compress", "kind": "dicn", "temperature": 3.0},
     {"name": "bridge", "kind": "bridge"},
     {"name": "ema", "kind": "ema"},
     {"name": "swa", "kind": "swa"},
 ]
+
+SAME = [config().cohorts[0].model_dump(mode="json")]
 
 
 def silent(done, total, name):
@@ -134,6 +137,7 @@ def test_an_arm_is_what_the_engine_does(tmp_path):
 
 def test_every_kind_runs_and_differs_from_every_other(tmp_path):
     cohorts = [config().cohorts[0].model_dump(mode="json")]
+    cohorts[0]["peers"].append({"architecture": "dicn", "seed": 7})
     made = bench(tmp_path, arms=ALL_KINDS, cohorts=cohorts)
     kinds = set(
         StudyConfig.model_fields["arms"]
@@ -152,6 +156,18 @@ def test_every_kind_runs_and_differs_from_every_other(tmp_path):
         assert np.isfinite(seen[one]).all()
         for other in names[i + 1 :]:
             assert not np.array_equal(seen[one], seen[other]), (one, other)
+
+
+def test_dicn_is_distilled_into_the_others_whoever_is_best(tmp_path):
+    cohorts = [{**SAME[0], "peers": [*SAME[0]["peers"], {"architecture": "dicn", "seed": 7}]}]
+    arms = [{"name": "compress", "kind": "dicn", "weight": 1e4, "lr": 5e-3, "epochs": 5}]
+    made = bench(tmp_path, arms=arms, cohorts=cohorts)
+    for cell, found in run_study(made, silent):
+        before = [pretrained_cell(made, spec).probability_ENR("test")[0, 0] for spec in cell.peers]
+        after = found.probability_ENR("test")[-1]
+        for n in (0, 1):  # the students come nearer to the teacher as it was
+            apart, first = (np.abs(one[n] - before[2]).mean() for one in (after, before))
+            assert apart < first / 2
 
 
 def test_two_workers_give_the_same_bits(tmp_path):
@@ -195,6 +211,7 @@ def test_the_average_of_a_constant_is_the_constant_and_swa_is_the_mean():
         ({"arms": [{"name": "s", "kind": "scratch", "epochs": 2}]}, "pretraining.epochs"),
         ({"arms": [{"name": "m", "kind": "mutual", "temperature": 2}]}, "no temperature"),
         ({"arms": [{"name": "mutua", "kind": "mutual"}]}, "did you mean `mutua`?"),
+        ({"arms": [{"name": "d", "kind": "dicn"}], "cohorts": SAME}, "has no dicn that d could"),
         ({"groups": 1}, "greater than or equal to 2"),
     ],
 )
