@@ -13,6 +13,7 @@ from mutualctr.study.record import (
     Mutual,
     after_one,
     first_arm,
+    gain_or_loss,
     mutuals,
     over,
     row_of,
@@ -44,7 +45,7 @@ def answers(study: dict) -> list[tuple[str, str]]:
         ("One mutual epoch improves pretrained peers", _placed(_gains(tuned))),
         ("The peers add something to the extra epoch (mutual over its control)", _beyond(tuned)),
         (
-            "How much of the gain the extra epoch alone would give (above 100 %: it gives more)",
+            "How much of that change the extra epoch alone would give (above 100 %: more)",
             _shares(study, tuned),
         ),
         (
@@ -71,7 +72,8 @@ def findings(study: dict) -> list[str]:
         parts.append(f"one peer {_interval(m.over_ensemble)} over the pretrained ensemble")
         part = m.share(study["level"])
         if part:
-            parts.append(f"{100 * part.value:.0f} % of the gain is the extra epoch")
+            of = f"{100 * part.value:.0f} % of the {gain_or_loss(m.row)}".replace("-", "−")
+            parts.append(f"{of} is the extra epoch")
         sentences.append(f"{m.name} {', '.join(parts)}.")
     return sentences
 
@@ -115,12 +117,19 @@ def _beyond(arms: Iterable[Mutual]) -> str:
 
 def _shares(study: dict, arms: Sequence[Mutual]) -> str:
     arms = [m for m in arms if m.control]
-    shares = {m.cohort["name"]: m.share(study["level"]) for m in arms}
-    told = [f"{name} {100 * s.value:.0f} %" for name, s in shares.items() if s]
-    without = [name for name, s in shares.items() if s is None]
-    parts = [", ".join(told)] if told else []
-    if without:
-        parts.append(f"no gain to share in {', '.join(without)}")
+    shares = [(m, m.share(study["level"])) for m in arms]
+    parts = []
+    for whole in ("gain", "loss"):
+        told = [
+            f"{100 * part.value:.0f} % ({m.cohort['name']})".replace("-", "−")
+            for m, part in shares
+            if part and gain_or_loss(m.row) == whole
+        ]
+        if told:
+            parts.append(f"of the {whole} {', '.join(told)}")
+    torn = [m.cohort["name"] for m, part in shares if part is None]
+    if torn:
+        parts.append(f"groups differ in sign in {', '.join(torn)}")
     return _sentence(parts)
 
 

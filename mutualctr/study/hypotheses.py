@@ -11,7 +11,7 @@ def verdict(hypothesis: Hypothesis, study: Study) -> dict:
 
     confirmed  the whole interval lies on the hypothesis' side of its threshold
     refuted    the whole interval lies on the other side
-    undecided  the threshold is inside the interval, or a group has no gain to share
+    undecided  the threshold is inside the interval, or a gain is 0 and has no share
     """
     place = Place(hypothesis.cohort, hypothesis.arm, 0 if hypothesis.arm == PRETRAINED else 1)
     if hypothesis.measure == "relaimp":

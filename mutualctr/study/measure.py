@@ -89,14 +89,11 @@ class Study:
         }
 
     def share(self, place: Place, base: str) -> dict:
-        """How much of a place's gain over the pretrained peers its base has too, over groups.
-
-        NaN where some group's gain is not above zero: that is no gain, and has no parts.
-        """
+        """How much of a place's change over the pretrained peers its base has too, over groups."""
         start_G = self.auc_G(_base_place(place, PRETRAINED))
         gain_G = self.auc_G(place) - start_G
         base_G = self.auc_G(_base_place(place, base), base) - start_G
-        shares = (base_G / gain_G).tolist() if (gain_G > 0).all() else [float("nan")] * len(gain_G)
+        shares = (base_G / gain_G).tolist() if (gain_G != 0).all() else [float("nan")] * len(gain_G)
         spread = group_interval(shares, LEVEL)
         return {"share": spread.delta, "low": spread.low, "high": spread.high, "shares": shares}
 

@@ -184,7 +184,9 @@ def _sections(study: dict) -> Iterator[str]:
         table = make(study)
         if table.rows:
             image = _image(draw(study), alternative) if draw else ""
+            made = f"<code>{COMMAND}</code> · {escape(_run_on(study))}"
             yield f"<h2>{escape(table.title)}</h2>\n{image}{_html_table(table)}"
+            yield f'<p class="quiet">{made}</p>'
 
 
 def _html_table(table: Table) -> str:

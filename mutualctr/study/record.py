@@ -78,7 +78,7 @@ class Mutual(NamedTuple):
         return over(self.row, ENSEMBLE)
 
     def share(self, level: float) -> Found | None:
-        """What part of the gain the control has too; None where a group has no gain to share."""
+        """What part of the change over pretrained the control has too, as in `share`."""
         if self.control is None:
             return None
         start_G, control_G, own_G = (
@@ -89,11 +89,16 @@ class Mutual(NamedTuple):
 
 
 def share(part_G: np.ndarray, gain_G: np.ndarray, level: float) -> Found | None:
-    """part/gain over groups; None where some group's gain is not above zero, which is no gain."""
-    if not (gain_G > 0).all():
+    """part/gain over groups, of a gain or of a loss; None where groups do not agree on which."""
+    if not ((gain_G > 0).all() or (gain_G < 0).all()):
         return None
     spread = group_interval((part_G / gain_G).tolist(), level)
     return Found(spread.delta, spread.low, spread.high)
+
+
+def gain_or_loss(row: dict) -> str:
+    """What a share of the row's change over the pretrained peers is a share of."""
+    return "gain" if over(row, PRETRAINED).value > 0 else "loss"
 
 
 def over(row: dict, base: str) -> Found:

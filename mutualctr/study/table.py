@@ -47,12 +47,12 @@ def plain(found: Found) -> Cell:
     return Cell(percent(found.value), _ends(found))
 
 
-def share_cell(found: Found | None) -> Cell:
-    """A part of a gain, where there is one."""
+def share_cell(found: Found | None, whole: str) -> Cell:
+    """A part of a gain or loss, where groups agree on which it is."""
     if found is None:
-        return Cell("no gain to share")
+        return Cell("groups differ in sign")
     ends = f"{100 * found.low:.0f} … {100 * found.high:.0f} %".replace("-", "−")
-    return Cell(f"{100 * found.value:.0f} %".replace("-", "−"), ends)
+    return Cell(f"{100 * found.value:.0f} % of the {whole}".replace("-", "−"), ends)
 
 
 def _ends(found: Found) -> str:

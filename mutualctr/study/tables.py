@@ -3,7 +3,16 @@
 from mutualctr.cohort import GROUP_SEED_STRIDE
 from mutualctr.evaluation.wording import number, percent
 from mutualctr.study.config import ENSEMBLE, PRETRAINED
-from mutualctr.study.record import PAPER, by_weight, control_of, mutuals, over, over_groups
+from mutualctr.study.record import (
+    PAPER,
+    by_weight,
+    control_of,
+    gain_or_loss,
+    mutuals,
+    over,
+    over_groups,
+    row_of,
+)
 from mutualctr.study.table import (
     NOTHING,
     Cell,
@@ -30,7 +39,7 @@ def claims_table(study: dict) -> Table:
                     judged(m.gain),
                     plain(alone) if alone else NOTHING,
                     judged(m.beyond) if m.beyond else NOTHING,
-                    share_cell(part) if m.control else NOTHING,
+                    share_cell(part, gain_or_loss(m.row)) if m.control else NOTHING,
                     judged(m.over_ensemble),
                 ),
                 m.cohort["name"],
@@ -46,7 +55,7 @@ def claims_table(study: dict) -> Table:
             "mutual over pretrained",
             "the extra epoch alone",
             "mutual over the extra epoch",
-            "share of the extra epoch",
+            "of that the extra epoch",
             "one peer over the pretrained ensemble",
         ),
         tuple(rows),
@@ -66,7 +75,7 @@ def hypotheses_table(study: dict) -> Table:
                     f"{h['measure']} of {h['arm']} over {h['base']}, {h['cohort']}, "
                     f"{h['side']} {_value(h, h['threshold'])}"
                 ),
-                _found(h),
+                _found(study, h),
             ),
         )
         for h in study["hypotheses"]
@@ -238,10 +247,13 @@ def _the_paper() -> str:
     )
 
 
-def _found(h: dict) -> Cell:
+def _found(study: dict, h: dict) -> Cell:
     if h["value"] is None:
-        return Cell("no gain to share")
-    return Cell(_value(h, h["value"]), f"{_value(h, h['low'])} … {_value(h, h['high'])}")
+        return Cell("no change to share")
+    row = row_of(study, h["cohort"], h["arm"])
+    whole = f" of a {gain_or_loss(row)}" if h["measure"] == "share" else ""
+    ends = f"{_value(h, h['low'])} … {_value(h, h['high'])}"
+    return Cell(f"{_value(h, h['value'])}{whole}", ends)
 
 
 def _value(h: dict, value: float) -> str:

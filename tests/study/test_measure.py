@@ -88,9 +88,6 @@ def test_the_share_of_a_gain_by_hand():
     assert found["shares"] == pytest.approx(((control - start) / (mutual - start)).tolist())
     same = study.share(Place("c", PRETRAINED, 0), PRETRAINED)
     assert np.isnan(same["share"])  # no gain has no share
-    at = {arm: Place("c", arm, epoch) for arm, epoch in ((PRETRAINED, 0), ("mutual", 1))}
-    turned = {**judged, at["mutual"]: judged[at[PRETRAINED]], at[PRETRAINED]: judged[at["mutual"]]}
-    assert np.isnan(Study(turned, label_R).share(at["mutual"], "control")["share"])  # nor has loss
 
 
 def test_the_table_compares_all_that_can_be_compared_and_adjusts_over_all():

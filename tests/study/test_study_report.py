@@ -233,20 +233,23 @@ def test_the_answers_by_hand():
     added = "The peers add something to the extra epoch (mutual over its control)"
     assert told[added] == "better in c (+1.17 %)"
     (part,) = [answer for claim, answer in told.items() if claim.startswith("How much")]
-    assert part == "c 70 %"
+    assert part == "of the gain 70 % (c)"
     study = with_aucs([0.75, 0.75], [0.757, 0.757], [0.74, 0.74])
     told = dict(answers(study))
     assert told[added].startswith("worse in c")
     (part,) = [answer for claim, answer in told.items() if claim.startswith("How much")]
-    assert part == "no gain to share in c"
+    assert part == "of the loss −70 % (c)"
     assert headline(study).endswith("; they lose to it in c.")
     torn = with_aucs([0.75, 0.75], [0.75, 0.75], [0.74, 0.77])
-    assert dict(answers(torn))[added].startswith("undecided in c")
+    told = dict(answers(torn))
+    assert told[added].startswith("undecided in c")
+    assert "groups differ in sign in c" in told.values()
 
 
-def test_what_is_no_gain_has_no_parts():
+def test_a_change_of_two_signs_has_no_parts():
     assert share(np.array([0.1, 0.1]), np.array([0.2, -0.1]), 0.95) is None
     assert share(np.array([0.1, 0.2]), np.array([0.2, 0.4]), 0.95).value == 0.5
+    assert share(np.array([-0.1, -0.2]), np.array([-0.2, -0.4]), 0.95).value == 0.5
 
 
 def test_the_control_is_the_one_at_the_arms_own_rate():
