@@ -129,7 +129,7 @@ def _shares(study: dict, arms: Sequence[Mutual]) -> str:
             parts.append(f"of the {whole} {', '.join(told)}")
     torn = [m.cohort["name"] for m, part in shares if part is None]
     if torn:
-        parts.append(f"groups differ in sign in {', '.join(torn)}")
+        parts.append(f"no clear change in {', '.join(torn)}")
     return _sentence(parts)
 
 

@@ -78,8 +78,11 @@ class Mutual(NamedTuple):
         return over(self.row, ENSEMBLE)
 
     def share(self, level: float) -> Found | None:
-        """What part of the change over pretrained the control has too, as in `share`."""
-        if self.control is None:
+        """What part of the change over pretrained the control has too, as in `share`.
+
+        None where the change is not clearly one: what is divided by next to nothing says nothing.
+        """
+        if self.control is None or self.gain.side == "open":
             return None
         start_G, control_G, own_G = (
             np.array([group["auc"] for group in row["groups"]])

@@ -48,9 +48,9 @@ def plain(found: Found) -> Cell:
 
 
 def share_cell(found: Found | None, whole: str) -> Cell:
-    """A part of a gain or loss, where groups agree on which it is."""
+    """A part of a gain or loss, where it is clearly one."""
     if found is None:
-        return Cell("groups differ in sign")
+        return Cell("no clear change")
     ends = f"{100 * found.low:.0f} … {100 * found.high:.0f} %".replace("-", "−")
     return Cell(f"{100 * found.value:.0f} % of the {whole}".replace("-", "−"), ends)
 
