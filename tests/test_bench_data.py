@@ -24,7 +24,11 @@ def test_generated_rows_have_criteo_s_shape_and_depend_on_the_seed(tmp_path):
 
 def test_scale_has_one_entry_a_size_and_other_answers_stay(tmp_path, monkeypatch):
     output = tmp_path / "data.json"
-    output.write_text(json.dumps({"prepare": {"rows": 1}, "scale": [{"rows": 7, "minutes": 9}]}))
+    output.write_text(
+        json.dumps(
+            {"prepare": {"rows": 1}, "contract": {"rows": 2}, "scale": [{"rows": 7, "minutes": 9}]}
+        )
+    )
     monkeypatch.setattr(data, "OUTPUT", output)
     for rows in (7, 5):
         monkeypatch.setattr("sys.argv", ["data", "--scale-rows", str(rows)])
@@ -32,5 +36,6 @@ def test_scale_has_one_entry_a_size_and_other_answers_stay(tmp_path, monkeypatch
         data.main()
     answers = json.loads(output.read_text())
     assert answers["prepare"] == {"rows": 1}
+    assert answers["contract"] == {"rows": 2}
     assert [entry["rows"] for entry in answers["scale"]] == [5, 7]
     assert all("minutes" not in entry and "hardware" in entry for entry in answers["scale"])

@@ -7,6 +7,7 @@ blocks/features/        the feature map that made the ids (features.json, vocabu
 """
 
 import os
+import threading
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -104,13 +105,14 @@ def fill_blocks(
     start_GP = start_P + np.cumsum(rows_GP, axis=0) - rows_GP
     with ExitStack() as stack:
         outputs = [stack.enter_context(_Output(folder / name)) for name in PARTS]
+        scratch = _Scratch(feature_map.num_fields)
 
         def write(number: int) -> None:
             group = coded.groups[number]
-            ids_FB = np.empty((feature_map.num_fields, group.rows), np.int32)
+            ids_FB, ids_BF = scratch.of(group.rows)
             for encode in encoders:
                 encode(number, ids_FB)
-            ids_BF = np.ascontiguousarray(ids_FB.T)
+            np.copyto(ids_BF, ids_FB.T)
             table = group.read([contract.label, ROW_COLUMN])
             label_B = table[contract.label].fill_null(MISSING_LABEL).to_numpy()
             row_B = table[ROW_COLUMN].to_numpy()
@@ -123,6 +125,7 @@ def fill_blocks(
                 output.write(start_GP[number, part], *rows)
 
         in_threads(write, range(len(coded.groups)))
+        in_threads(_Output.flush, outputs)
 
 
 MISSING_LABEL = 255
@@ -231,6 +234,24 @@ def _history(
     )
 
 
+class _Scratch(threading.local):
+    """Two arrays a thread, used again for each row group: the kernel clears fresh memory."""
+
+    def __init__(self, num_fields: int):
+        self._fields = num_fields
+        self._one = self._other = np.empty(0, np.int32)
+
+    def of(self, rows: int) -> tuple[np.ndarray, np.ndarray]:
+        """ids_FB and ids_BF of so many rows, holding anything."""
+        size = rows * self._fields
+        if len(self._one) < size:
+            self._one, self._other = np.empty(size, np.int32), np.empty(size, np.int32)
+        return (
+            self._one[:size].reshape(self._fields, rows),
+            self._other[:size].reshape(rows, self._fields),
+        )
+
+
 class _Output:
     """The three files of one part; threads write theirs at the place of their row group."""
 
@@ -254,7 +275,11 @@ class _Output:
             while written < len(data):
                 written += os.pwrite(file.fileno(), data[written:], at + written)
 
-    def __exit__(self, *exception: object) -> None:
+    def flush(self) -> None:
+        """Wait until the rows are on the disk."""
         for file in self._files:
             os.fsync(file.fileno())
+
+    def __exit__(self, *exception: object) -> None:
+        for file in self._files:
             file.close()

@@ -8,6 +8,7 @@ from pathlib import Path
 import duckdb
 
 from mutualctr.data.contract import ROW_COLUMN
+from mutualctr.data.duckdb_dialect import READ_METADATA_ONCE
 from mutualctr.data.rules import sql_text
 
 MEMORY_LIMIT = "4GB"
@@ -42,5 +43,6 @@ def view_of(selected: str) -> Iterator[duckdb.DuckDBPyConnection]:
     with tempfile.TemporaryDirectory() as spill:
         config = {"memory_limit": MEMORY_LIMIT, "temp_directory": spill}
         with duckdb.connect(config=config) as connection:
+            connection.execute(READ_METADATA_ONCE)
             connection.execute(f"CREATE VIEW events AS {selected}")
             yield connection

@@ -8,17 +8,20 @@ rows. Numbers are counted between the deciles of the snapshot's own values, ends
 Categories keep their most frequent values with their counts; ties go to the smaller text.
 """
 
+from math import floor
 from pathlib import Path
 from typing import Literal
 
 import duckdb
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from pydantic import ValidationError
 
 from mutualctr.closed import Closed
 from mutualctr.data.contract import Contract
 from mutualctr.data.event_sql import view_of
+from mutualctr.data.tokens import quantile_edges
 from mutualctr.errors import DataError
 from mutualctr.files import replacing
 
@@ -29,7 +32,8 @@ KEPT_VALUES = 10_000
 BINNED_VALUES = 50
 """Values that PSI and Jensen–Shannon see one by one. With more, two samples of the same law would
 look apart: PSI's mean under no drift is about (bins − 1)(1/n + 1/m)."""
-DECILES = [tenth / 10 for tenth in range(1, 10)]
+BUCKETS = 10
+"""Ranges of a number; their edges are deciles."""
 
 
 class NumberCounts(Closed):
@@ -133,19 +137,33 @@ def columns_of(contract: Contract, role: str) -> list[str]:
 def _count_number(
     connection: duckdb.DuckDBPyConnection, name: str, edges: tuple[float, ...] | None
 ) -> NumberCounts:
-    column = _quoted(name)
-    if edges is None:
-        (found,) = connection.execute(
-            f"SELECT quantile_disc({column}, {DECILES}) FROM events"
-        ).fetchone()
-        edges = tuple(sorted(set(found or ())))
-    up_to = [f"count(*) FILTER ({column} <= {edge})" for edge in edges]
     counted = connection.execute(
-        f"SELECT {', '.join(['count(*)', f'count({column})', *up_to])} FROM events"
-    ).fetchone()
-    rows, present, *cumulative = counted
-    counts = np.diff([0, *cumulative, present])
-    return NumberCounts(missing=rows - present, edges=edges, counts=tuple(counts.tolist()))
+        f"SELECT {_quoted(name)} AS value, count(*) AS rows FROM events GROUP BY value"
+    ).to_arrow_table()
+    present = counted["value"].is_valid()
+    values = counted["value"].filter(present).combine_chunks()
+    count_V = counted["rows"].filter(present).to_numpy()
+    return number_counts(values, count_V, pc.sum(counted["rows"]).as_py() or 0, edges)
+
+
+def number_counts(
+    values: pa.Array, count_V: np.ndarray, rows: int, edges: tuple[float, ...] | None
+) -> NumberCounts:
+    """From the distinct values and how often each occurs in so many rows.
+
+    Without `edges` they are the deciles: of n values present the ⌈n·k/10⌉-th smallest.
+    """
+    value_V = values.to_numpy()
+    if edges is None:
+        edges = quantile_edges(values, count_V, BUCKETS)
+    order_V = np.argsort(value_V)
+    rows_V = np.append(0, np.cumsum(count_V[order_V]))
+    bound_E = np.array([floor(edge) for edge in edges], np.int64)
+    cumulative = rows_V[np.searchsorted(value_V[order_V], bound_E, side="right")]
+    counts_E = np.diff([0, *cumulative, rows_V[-1]])
+    return NumberCounts(
+        missing=rows - int(rows_V[-1]), edges=edges, counts=tuple(counts_E.tolist())
+    )
 
 
 def _count_category(

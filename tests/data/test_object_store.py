@@ -10,6 +10,7 @@ import json
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from in_process_spark import as_tasks
 from small_contracts import small_contract
 
 from mutualctr.data.events import ingest
@@ -107,6 +108,20 @@ def test_partitions_of_every_kind_are_ingested(put, tmp_path):
     assert find_source("s3://clicks/daily", CONTRACT).fingerprint() == before
     put("daily/1.csv", b"1,1,a\n0,2,c\n")
     assert find_source("s3://clicks/daily", CONTRACT).fingerprint() != before
+
+
+def test_objects_are_read_by_tasks_on_spark_too(put, tmp_path):
+    put("days/1.csv", b"1,4,x\n0,,y\n")
+    put("days/2.csv.gz", gzip.compress(b"0,7,\n"))
+    table = pa.table({"click": [1], "number": [3], "word": ["z"]})
+    pq.write_table(table, tmp_path / "3.parquet")
+    put("days/3.parquet", (tmp_path / "3.parquet").read_bytes())
+    address = f"s3://{BUCKET}/days/"
+    _, here, expected = events_of(address, tmp_path / "here")
+    _, there, found = events_of(address, tmp_path / "there", read=as_tasks)
+    assert found.equals(expected)
+    assert found["row"].to_pylist() == [1, 2, 3, 4]
+    assert (there.sha256, there.sources) == (here.sha256, here.sources)
 
 
 def test_a_truncated_object_is_refused(put, tmp_path):

@@ -3,6 +3,7 @@
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from in_process_spark import as_tasks
 from postgres_server import PASSWORD, USER, find_initdb, running
 from small_contracts import small_contract
 
@@ -59,6 +60,19 @@ def test_rows_come_typed_and_in_the_order_asked_for(server, execute, tmp_path):
     assert table["word"].to_pylist() == ["ä", None, "c"]
     assert table.schema.field("number").type == pa.int64()
     assert (info.rows, info.malformed) == (3, 0)
+
+
+def test_a_table_is_read_by_a_task_on_spark_too(server, execute, tmp_path):
+    execute(
+        "CREATE TABLE web.clicks (word text, number int, click bigint)",
+        "INSERT INTO web.clicks VALUES ('b', 2, 1), ('a', NULL, 0)",
+    )
+    address = f"{server}?table=web.clicks&order_by=word"
+    here, expected = events_of(address, tmp_path / "here")
+    there, found = events_of(address, tmp_path / "there", read=as_tasks)
+    assert found.equals(expected)
+    assert found["word"].to_pylist() == ["a", "b"]
+    assert there.sources == here.sources
 
 
 def test_many_rows_stream_and_a_broken_one_is_set_aside(server, execute, tmp_path):

@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-from types import SimpleNamespace
 
 import numpy as np
 import pyarrow as pa
@@ -11,6 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from in_process_spark import Here
+from test_split import X4, given_files
 
 from mutualctr.config import SplitConfig
 from mutualctr.data import split as one_machine
@@ -20,21 +21,6 @@ from mutualctr.data.on_spark import ranks, split
 from mutualctr.errors import DataError
 
 AVAZU, CRITEO = load_contract("avazu"), load_contract("criteo")
-
-
-class Here:
-    """What `result_of_each` asks of a Spark session."""
-
-    @property
-    def sparkContext(self):
-        return SimpleNamespace(parallelize=lambda items, parts: Here.Items(items))
-
-    class Items(list):
-        def map(self, function):
-            return Here.Items(function(item) for item in self)
-
-        def collect(self):
-            return self
 
 
 def write_files(folder, hours_N, spoilt_N):
@@ -117,6 +103,24 @@ def test_no_task_imports_what_it_does_not_need():
     code = f"import sys, {names}, mutualctr.data.offenders; print({heavy} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"
+
+
+def test_given_files_are_the_parts_here_too(tmp_path):
+    events, config = given_files(tmp_path, X4)
+    aside = np.array([2])
+    outcomes = []
+    for name, run, session in (
+        ("one", one_machine.split, ()),
+        ("tasks", split.split, (Here(),)),
+    ):
+        (tmp_path / name).mkdir()
+        rows = run(*session, events, CRITEO, config, tmp_path / name, aside)
+        outcomes.append((rows, (tmp_path / name / "parts.npy").read_bytes()))
+    assert outcomes[0] == outcomes[1]
+    assert outcomes[0][0]["set_aside"] == 1
+    events, config = given_files(tmp_path / "wrong", X4, wrong_md5="dev")
+    with pytest.raises(DataError, match="the dev file of the split has md5"):
+        split.split(Here(), events, CRITEO, config, tmp_path / "tasks", aside)
 
 
 def test_a_row_without_a_time_is_named_by_its_number(tmp_path):

@@ -188,7 +188,10 @@ def given_files(folder, rows, wrong_md5=None, changed=None):
         md5 = hashlib.md5(b"another" if part == wrong_md5 else part.encode()).hexdigest()
         entries[part] = {"path": str(source), "md5": md5}
         read = b"another" if part == changed else part.encode()
-        record.append({"file": source.name, "sha256": hashlib.sha256(read).hexdigest()})
+        rows_of_it = {"first_row": start, "rows": n, "malformed": 0}
+        record.append(
+            {"file": source.name, "sha256": hashlib.sha256(read).hexdigest()} | rows_of_it
+        )
         table = pa.table({"row": np.arange(start, start + n)})
         pq.write_table(table, folder / "files" / file_name(number))
         start += n

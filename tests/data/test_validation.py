@@ -143,6 +143,22 @@ def test_the_share_of_missing_values_may_reach_its_bound(tmp_path):
         assert validate(events, contract_of([ALL_RULES[9]])).results[0].success is holds
 
 
+def test_a_pattern_is_counted_once_and_other_rules_together(tmp_path, monkeypatch):
+    asked = []
+    execute = duckdb_dialect.BufferedDialect.do_execute
+
+    def counted(dialect, cursor, statement, parameters, context=None):
+        if "LIMIT" not in statement or parameters[-1] != 0:  # nothing is read for no row
+            asked.append(statement)
+        return execute(dialect, cursor, statement, parameters, context)
+
+    monkeypatch.setattr(duckdb_dialect.BufferedDialect, "do_execute", counted)
+    events = events_of(tmp_path, [0, 1, 1], [14102100] * 3, ["00"] * 3)
+    assert validate(events, contract_of(ALL_RULES)).verdict == "accepted"
+    passes = [statement for statement in asked if "read_parquet" in statement]
+    assert sum("site" in statement for statement in passes) == 2  # the pattern, and the others
+
+
 def test_no_rows_break_the_row_count_alone(tmp_path):
     report = validate(events_of(tmp_path, [], [], []), contract_of(ALL_RULES[:3]))
     assert [result.success for result in report.results] == [False, True, True]

@@ -4,11 +4,9 @@ Of numbers the distinct values come to the driver with their counts, of each cat
 frequent ones, or those that the reference holds.
 """
 
-from math import floor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pyarrow as pa
 
 from mutualctr.data.contract import Contract
@@ -16,15 +14,14 @@ from mutualctr.data.on_spark.files import files_of
 from mutualctr.data.on_spark.validation import frame_of
 from mutualctr.data.on_spark.values import counted_values, rows_kept
 from mutualctr.data.snapshot import (
-    DECILES,
     KEPT_VALUES,
     VERSION,
     CategoryCounts,
     NumberCounts,
     Snapshot,
     columns_of,
+    number_counts,
 )
-from mutualctr.data.tokens import quantile_edges
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -114,17 +111,7 @@ def _of_name(counts: pa.Table, name: str) -> pa.Table:
 
 def _number(counts: pa.Table, rows: int, edges: tuple[float, ...] | None) -> NumberCounts:
     values = counts["value"].cast(pa.int64()).combine_chunks()
-    value_V, count_V = values.to_numpy(), counts["rows"].to_numpy()
-    if edges is None:
-        edges = quantile_edges(values, count_V, len(DECILES) + 1)
-    order_V = np.argsort(value_V)
-    rows_V = np.append(0, np.cumsum(count_V[order_V]))
-    bound_E = np.array([floor(edge) for edge in edges], np.int64)
-    cumulative = rows_V[np.searchsorted(value_V[order_V], bound_E, side="right")]
-    counts_E = np.diff([0, *cumulative, rows_V[-1]])
-    return NumberCounts(
-        missing=rows - int(rows_V[-1]), edges=edges, counts=tuple(counts_E.tolist())
-    )
+    return number_counts(values, counts["rows"].to_numpy(), rows, edges)
 
 
 def _category(

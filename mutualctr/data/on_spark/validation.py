@@ -5,14 +5,10 @@ rule's own predicate, each file by one task, so quarantine and report are those 
 """
 
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mutualctr.data.suite import suite_of  # isort: skip  (it silences Great Expectations first)
-
-from great_expectations import ExpectationSuite
-from great_expectations.core.expectation_validation_result import ExpectationValidationResult
 
 from mutualctr.data import quarantine
 from mutualctr.data.contract import ROW_COLUMN, Contract
@@ -21,15 +17,11 @@ from mutualctr.data.offenders import OFFENDERS_SHOWN, offenders
 from mutualctr.data.on_spark.files import check_shared, files_of
 from mutualctr.data.on_spark.tasks import result_of_each
 from mutualctr.data.rules import Rule
-from mutualctr.data.validation import judged, quiet_context, report_of
+from mutualctr.data.validation import quiet_context, report_of, run_suite
 from mutualctr.data.verdict import Offender, ValidationReport
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
-
-
-VALUES_SHOWN = 20
-"""Great Expectations' own default."""
 
 
 def validate(
@@ -43,32 +35,12 @@ def validate(
     source = quiet_context().data_sources.add_spark("spark", persist=False)
     asset = source.add_dataframe_asset("events")
     batch = asset.add_batch_definition_whole_dataframe("all").get_batch({"dataframe": frame})
-    outcomes: list[ExpectationValidationResult] = []
-    for suite, shown in _suites(suite_of(contract, "spark"), contract):
-        wanted = {"result_format": "BASIC", "partial_unexpected_count": shown}
-        outcomes += judged(batch.validate(suite, result_format=wanted))
+    outcomes = run_suite(batch, suite_of(contract, "spark"), contract)
 
     def find_offenders(rules: list[Rule]) -> list[tuple[Offender, ...]]:
         return _first_offenders(session, events, without, rules)
 
     return report_of(contract, frame.count(), outcomes, find_offenders)
-
-
-def _suites(suite: ExpectationSuite, contract: Contract) -> Iterator[tuple[ExpectationSuite, int]]:
-    """The suite in two, each with the number of unexpected values that it is to show.
-
-    Rules with offending rows show none: Great Expectations would run one job per rule to find
-    some, where all counts together are one job.
-    """
-    for of_rows, shown in ((True, 0), (False, VALUES_SHOWN)):
-        chosen = [
-            expectation
-            for expectation in suite.expectations
-            if (contract.expectations[expectation.meta["number"]].broken_by() is not None)
-            == of_rows
-        ]
-        if chosen:
-            yield ExpectationSuite(name=f"{suite.name}-{of_rows}", expectations=chosen), shown
 
 
 def frame_of(session: "SparkSession", events: Path, without: Path | None = None) -> "DataFrame":
