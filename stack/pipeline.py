@@ -48,7 +48,8 @@ class ConfiguredPipeline(Pipeline):
 
     run_config: Closed
     alerts: list[Alert]
-    schedule_name: str | None
+    scheduled: tuple[dict[str, Any], str] | None
+    """The configuration that has a `schedule`, and its file."""
 
     def __init__(
         self,
@@ -86,7 +87,7 @@ class ConfiguredPipeline(Pipeline):
             config_path=str(path), execution_mode=ExecutionMode.FAIL_FAST, extra=extra, **options
         )
         configured.run_config, configured.alerts = config, alerts
-        configured.schedule_name = (content.get("schedule") or {}).get("name")
+        configured.scheduled = (content, str(path)) if content.get("schedule") else None
         return configured
 
     def __call__(self, *args: Any, **kwargs: Any) -> PipelineRunResponse | None:
@@ -99,7 +100,7 @@ class ConfiguredPipeline(Pipeline):
         started = utc_now()
         try:
             check_stack()
-            if self.schedule_name is not None:
+            if self.scheduled is not None:
                 return self._register(*args, **kwargs)
             if self._has_read_everything():
                 return None
@@ -151,11 +152,13 @@ class ConfiguredPipeline(Pipeline):
         return False
 
     def _register(self, *args: Any, **kwargs: Any) -> None:
-        check_can_schedule(self.schedule_name)
+        assert self.scheduled is not None
+        content, where = self.scheduled
+        fired = check_can_schedule(content, where)
         super().__call__(*args, **kwargs)
         click.echo(
-            f"Schedule `{self.schedule_name}` is registered; `mutualctr scheduler` fires it, "
-            "`zenml pipeline schedule list` shows it."
+            f"Schedule `{content['schedule']['name']}` is registered; {fired}, `zenml pipeline "
+            "schedule list` shows it."
         )
 
 

@@ -14,7 +14,7 @@ from zenml.enums import StackComponentType
 
 from mutualctr.config import CohortResources, StepResources
 from mutualctr.errors import StackError
-from stack.kubernetes_flavor import KUBERNETES
+from stack.kubernetes_flavor import KUBERNETES, ORCHESTRATORS
 
 GPU = "nvidia.com/gpu"
 RANKS = "mutualctr_ranks"
@@ -205,7 +205,7 @@ GRANTS: dict[tuple[str, str], tuple[set[str], set[str], Translate]] = {
     ),
     ("step_operator", "ssh"): ({"gpus", "cpus", "memory"}, set(), _ssh),
     ("step_operator", "subprocess"): ({"gpus"}, set(), _subprocess),
-    ("orchestrator", "kubernetes"): (JOB, set(), _kubernetes),
+    **{("orchestrator", flavor): (JOB, set(), _kubernetes) for flavor in ORCHESTRATORS},
     ("orchestrator", "kubeflow_fixed"): (POD, set(), _kubeflow),
 }
 """Per kind and flavor: the wishes it grants, those it cannot do without, and the translation."""

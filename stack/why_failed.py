@@ -13,7 +13,7 @@ from zenml.models import PipelineRunResponse
 from zenml.stack import Stack
 from zenml.utils.time_utils import utc_now
 
-from stack.kubernetes_flavor import KUBERNETES
+from stack.kubernetes_flavor import KUBERNETES, ORCHESTRATORS
 
 AGAIN = "Finished steps are kept: the same command goes on from there."
 
@@ -33,7 +33,7 @@ def why_failed(run: PipelineRunResponse) -> str | None:
         for name, operator in stack.step_operators.items():
             if operator.flavor in KUBERNETES and wanted in (True, name):
                 reason = on_kubernetes(operator, {"step_run_id": str(step.id)})
-    elif stack.orchestrator.flavor == "kubernetes":
+    elif stack.orchestrator.flavor in ORCHESTRATORS:
         labels = {"run_id": str(run.id), "step_name": step.name}
         reason = on_kubernetes(stack.orchestrator, labels)
     return f"Step `{step.name}` failed on Kubernetes: {reason}. {AGAIN}" if reason else None

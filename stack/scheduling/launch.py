@@ -10,8 +10,11 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 import yaml
 
@@ -88,14 +91,25 @@ def firing(schedule: str, name: str) -> tuple[list[str], Path]:
 
     Raises ConfigError for a schedule without one, StackError where its stack is gone.
     """
-    snapshot = snapshot_of(schedule)
-    origin = snapshot.pipeline_configuration.extra[ORIGIN]
+    origin = snapshot_of(schedule).pipeline_configuration.extra[ORIGIN]
     if sentence := changed_since(origin):
         logger.warning("%s: %s", name, sentence)
+    return stored_run(schedule, name), Path(origin["working_directory"])
+
+
+def stored_run(
+    schedule: str, name: str, settings: Mapping[str, dict[str, Any]] = MappingProxyType({})
+) -> list[str]:
+    """Write the stored configuration out, with further settings, and give the command that runs it.
+
+    Raises as `firing`.
+    """
+    snapshot = snapshot_of(schedule)
     if snapshot.stack is None:
         raise StackError(f"The stack that schedule `{name}` was made on is gone; make it anew.")
-    content = origin["content"]
+    content = snapshot.pipeline_configuration.extra[ORIGIN]["content"]
     content = content | {"tags": [*(content.get("tags") or []), f"schedule-{name}"]}
+    content |= {"settings": {**content["settings"], **settings}}
     config = home() / schedule / "run.yaml"
     config.parent.mkdir(parents=True, exist_ok=True)
     with replacing(config) as temporary:
@@ -103,7 +117,7 @@ def firing(schedule: str, name: str) -> tuple[list[str], Path]:
     # The door has the pipeline's name: `zenml pipeline run dml_finetune`.
     arguments = [snapshot.pipeline.name, "-c", str(config), "-s", str(snapshot.stack.id)]
     zenml = Path(sys.executable).with_name("zenml")
-    return [str(zenml), "pipeline", "run", *arguments], Path(origin["working_directory"])
+    return [str(zenml), "pipeline", "run", *arguments]
 
 
 def tell_given_up(job: Job, due: datetime, sentence: str) -> None:

@@ -72,6 +72,26 @@ def check_schedule(content: dict[str, Any], where: str) -> Policy | None:
     return parse(Policy, policy, f"{where}: settings.{SETTINGS}")
 
 
+def policy_in(content: dict[str, Any], where: str) -> Policy:
+    """The policy of a configuration that has one; raises ConfigError where it is wrong."""
+    return parse(Policy, content["settings"][SETTINGS], f"{where}: settings.{SETTINGS}")
+
+
+def check_cron_job(content: dict[str, Any], where: str) -> None:
+    """ConfigError for a schedule that Kubernetes cannot keep: it knows cron, and starts one firing
+    for all that were missed."""
+    for key, value in content["schedule"].items():
+        if key not in ("name", "cron_expression") and value is not None:
+            raise ConfigError(
+                f"{where}: schedule: a CronJob has no `{key}`; say when by `cron_expression`."
+            )
+    if policy_in(content, where).missed_runs == "run_all":
+        raise ConfigError(
+            f"{where}: settings.{SETTINGS}: Kubernetes cannot make up for every missed run "
+            "(`run_all`); write `run_once` or `skip`."
+        )
+
+
 def check_cron(expression: str, where: str) -> None:
     """ConfigError for anything but the five fields of cron (or @daily and its like)."""
     fields = 1 if expression.startswith("@") else CRON_FIELDS

@@ -14,10 +14,9 @@ from zenml.client import Client
 from zenml.config.global_config import GlobalConfiguration
 from zenml.models import PipelineSnapshotResponse, ScheduleResponse
 
-from mutualctr.closed import parse
 from mutualctr.errors import ConfigError
 from mutualctr.files import file_digest
-from stack.scheduling.policy import FLAVOR, SETTINGS, Policy
+from stack.scheduling.policy import FLAVOR, Policy, policy_in
 from stack.scheduling.scheduler import Job
 from stack.scheduling.state import Memory, State
 from stack.scheduling.times import Timetable
@@ -144,7 +143,7 @@ def _job(schedule: ScheduleResponse) -> Job:
 def _policy(schedule: str) -> Policy:
     """A schedule's snapshot never changes, so it is read once."""
     content = snapshot_of(schedule).pipeline_configuration.extra[ORIGIN]["content"]
-    return parse(Policy, content["settings"][SETTINGS], f"schedule {schedule}")
+    return policy_in(content, f"schedule {schedule}")
 
 
 @lru_cache(maxsize=PAGE)

@@ -20,17 +20,23 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 from urllib.parse import parse_qs, urlparse
+from zoneinfo import ZoneInfo
 
 import yaml
+from croniter import croniter
 
 NOW = "2026-01-01T00:00:00Z"
 COLLECTIONS = ("jobs", "pods", "cronjobs", "secrets")
-CREDENTIALS = ("ZENML_STORE_USERNAME", "ZENML_STORE_PASSWORD")
+CREDENTIALS = (
+    "ZENML_STORE_USERNAME", "ZENML_STORE_PASSWORD", "MLFLOW_TRACKING_USERNAME",
+    "MLFLOW_TRACKING_PASSWORD", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY",
+)  # fmt: skip
 """Of the person at the shell; no pod has them."""
 
 
@@ -60,6 +66,7 @@ class FakeCluster:
         self.requests: list[str] = []
         self.log = folder / "kubelet.log"
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._looked: dict[str, datetime] = {}
         cluster = self
 
         class Handler(_Handler):
@@ -105,6 +112,9 @@ class FakeCluster:
         command[0] = sys.executable if command[0] == "python" else command[0]
         environment = {k: v for k, v in os.environ.items() if k not in CREDENTIALS}
         environment |= {"HOSTNAME": pod["metadata"]["name"], "PYTHONPATH": _python_path()}
+        home = self.log.with_name("pods") / pod["metadata"]["name"]
+        home.mkdir(parents=True)
+        environment |= {"ZENML_CONFIG_PATH": str(home), "ZENML_REPOSITORY_PATH": str(home)}
         state["state"] = {"waiting": {"reason": "CreateContainerConfigError", "message": "secret"}}
         while (own := self._environment(container)) is None:
             if name not in self.objects["jobs"]:
@@ -112,7 +122,7 @@ class FakeCluster:
             time.sleep(0.05)
         with self.log.open("ab") as log:
             process = subprocess.Popen(
-                command, env=environment | own, stdout=log, stderr=subprocess.STDOUT
+                command, env=environment | own, cwd=home, stdout=log, stderr=subprocess.STDOUT
             )
         self._processes[name] = process
         pod["status"]["phase"] = "Running"
@@ -158,15 +168,42 @@ class FakeCluster:
         found = self.objects["secrets"].get(name)
         return None if found is None else content_of(found)
 
-    def fire(self, name: str) -> str:
-        """What a CronJob does when its time has come; the name of the job."""
-        cron_job = self.objects["cronjobs"][name]
+    def look(self, now: datetime) -> list[str]:
+        """What the CronJob controller does at that time: the jobs that it starts, by name.
+
+        A CronJob seen for the first time is due from then on. Of several missed firings the newest
+        is started, if it is not later than its deadline; under Forbid none beside another.
+        """
+        started = []
+        for name, cron_job in self.objects["cronjobs"].items():
+            spec = cron_job["spec"]
+            clock = now.astimezone(ZoneInfo(spec.get("timeZone") or "UTC"))
+            due = croniter(spec["schedule"], clock + timedelta(seconds=1)).get_prev(datetime)
+            since = self._looked.setdefault(name, now)
+            jobs = [job for job in self.objects["jobs"].values() if _owned_by(job, name)]
+            busy = any(not job["status"].get("conditions") for job in jobs)
+            deadline = spec.get("startingDeadlineSeconds")
+            late = deadline is not None and (now - due).total_seconds() > deadline
+            if (
+                spec.get("suspend")
+                or due <= since
+                or (busy and spec["concurrencyPolicy"] == "Forbid")
+            ):
+                continue
+            self._looked[name] = now
+            if not late:
+                started.append(self._fire(cron_job, f"{name}-{due:%s}"))
+        return started
+
+    def _fire(self, cron_job: dict[str, Any], name: str) -> str:
         job = copy.deepcopy(cron_job["spec"]["jobTemplate"]) | {"kind": "Job"}
         job["metadata"] = made = dict(job.get("metadata") or {})
-        made |= {"name": f"{name}-1", "uid": str(uuid.uuid4()), "creationTimestamp": NOW}
-        self.objects["jobs"][made["name"]] = job
+        owner = {"kind": "CronJob", **{k: cron_job["metadata"][k] for k in ("name", "uid")}}
+        made |= {"name": name, "uid": str(uuid.uuid4()), "creationTimestamp": NOW}
+        made |= {"ownerReferences": [owner]}
+        self.objects["jobs"][name] = job
         self.take_job(job)
-        return made["name"]
+        return name
 
     def delete(self, collection: str, name: str) -> bool:
         gone = self.objects[collection].pop(name, None)
@@ -312,6 +349,10 @@ def _pod_of(job: dict[str, Any]) -> dict[str, Any]:
             ],
         },
     }  # fmt: skip
+
+
+def _owned_by(item: dict[str, Any], name: str) -> bool:
+    return name in [owner["name"] for owner in item["metadata"].get("ownerReferences") or []]
 
 
 def _python_path() -> str:

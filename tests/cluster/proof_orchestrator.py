@@ -1,15 +1,21 @@
 """`make proof-remote`, second part: every step a pod, tonight by hand and tomorrow by a CronJob.
 
-ZenML's Kubernetes orchestrator and deploy/stacks/kubernetes.yaml against the servers of
-proof_remote.py. ZenML's own orchestrator pod runs here as a process and starts the jobs of all
-steps through the API of fake_kubernetes.py, with the token from a Secret.
+ZenML's Kubernetes orchestrator, ours upon it, and deploy/stacks/kubernetes.yaml against the servers
+of proof_remote.py. ZenML's own orchestrator pod runs here as a process and starts the jobs of all
+steps through the API of fake_kubernetes.py, with the token from a Secret; so does the pod of a
+CronJob whose time has come on the clock that this script turns.
 """
 
 import json
 import sys
 import tempfile
-import time
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from time import sleep
 from typing import Any
 
 import yaml
@@ -51,6 +57,8 @@ def prove(here: Site, cluster: FakeCluster) -> None:
     say("secrets and the stack of deploy/stacks/kubernetes.yaml")
     zenml("init", "--path", here.folder)
     stored_secrets()
+    flavor = "stack.kubernetes_flavor.ScheduledKubernetesFlavor"
+    zenml("orchestrator", "flavor", "register", flavor, cwd=ROOT)
     zenml("stack", "import", recipe(here, "kubernetes", synchronous=True))
     zenml("stack", "set", "kubernetes")
     config = yaml.safe_load(configuration(here.folder).read_text())
@@ -88,8 +96,23 @@ def prove(here: Site, cluster: FakeCluster) -> None:
     no_token_in(cluster)
     finished(2)
 
+    with listening() as (url, told):
+        zenml("secret", "create", "alerts", f"--url={url}")
+        prove_schedule(here, cluster, config, told)
+
+
+def prove_schedule(
+    here: Site, cluster: FakeCluster, config: dict[str, Any], told: list[dict[str, Any]]
+) -> None:
     say("a schedule becomes a CronJob")
     config["schedule"] = {"name": "nightly", "cron_expression": "0 3 * * *"}
+    config["settings"]["orchestrator.local_scheduled"] = {
+        "time_zone": "Europe/Berlin", "missed_runs": "run_once", "retries": 0,
+        "retry_delay_seconds": 1, "retry_delay_cap_seconds": 1,
+    }  # fmt: skip
+    events = ["failure", "promotion", "kept"]
+    hook = {"kind": "webhook", "url": {"zenml": "alerts.url"}, "events": events}
+    config["extra"] = {"alerts": [hook]}
     code, _ = run(written(here, "nightly", config), here.folder)
     expect(code == 0, f"exit code {code}")
     (name,) = cluster.objects["cronjobs"]
@@ -97,18 +120,70 @@ def prove(here: Site, cluster: FakeCluster) -> None:
     fill_in(posted)
     validate(posted, "batch/v1", "CronJob", versions=("1.34",))
     spec = posted["spec"]
-    expect(spec["schedule"] == "0 3 * * *", f"{name}: {spec['schedule']}")
+    when = f"{spec['schedule']} {spec['timeZone']}"
+    expect(when == "0 3 * * * Europe/Berlin", f"{name}: {when}")
     expect(spec["concurrencyPolicy"] == "Forbid", "one night at a time")
+    expect(cluster.look(at(27, 1, 59)) == [], "nothing at 01:59 UTC")
 
-    say("three o'clock")
-    job = cluster.fire(name)
-    while not (ended := cluster.objects["jobs"][job]["status"].get("conditions")):
-        time.sleep(1)
-    if ended[0]["type"] != "Complete":
+    say("three o'clock in Berlin, 02:00 UTC; the pod of `promote` is killed for memory")
+    cluster.faults.killed.add("promote")
+    (job,) = cluster.look(at(27, 2))
+    expect(cluster.look(at(28, 2)) == [], "the next night does not start beside it")
+    ended = end_of(cluster, job)
+    expect(ended == "Failed", f"{job} is {ended}")
+    (message,) = told
+    expect(message["event"] == "failure", f"told: {message['event']}: {message['sentence']}")
+    expect("`promote` failed on Kubernetes" in message["sentence"], "and why")
+    told.clear()
+
+    say("the next night")
+    (job,) = cluster.look(at(28, 2, 1))
+    ended = end_of(cluster, job)
+    if ended != "Complete":
         print(cluster.log.read_text()[-4000:])
-    expect(ended[0]["type"] == "Complete", f"{job} is {ended[0]['type']}")
+    expect(ended == "Complete", f"{job} is {ended}")
+    (message,) = told
+    expect(message["event"] == "kept", f"told: {message['event']}: {message['sentence']}")
     no_token_in(cluster)
-    finished(3)
+    finished(4)
+
+    say("the schedule is deleted")
+    zenml("pipeline", "schedule", "delete", "nightly", "-y")
+    left = (cluster.objects["cronjobs"], cluster.objects["secrets"])
+    expect(left == ({}, {}), "neither the CronJob nor a Secret is left")
+
+
+def at(day: int, *time: int) -> datetime:
+    return datetime(2026, 11, day, *time, tzinfo=UTC)
+
+
+def end_of(cluster: FakeCluster, job: str) -> str:
+    while not (ended := cluster.objects["jobs"][job]["status"].get("conditions")):
+        sleep(1)
+    return ended[0]["type"]
+
+
+@contextmanager
+def listening() -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """A web server's address, and what was posted there."""
+    told: list[dict[str, Any]] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            told.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *arguments: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}", told
+    finally:
+        server.shutdown()
+        server.server_close()
 
 
 def written(here: Site, name: str, content: dict[str, Any]) -> Path:

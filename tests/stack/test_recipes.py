@@ -15,17 +15,18 @@ from stack.resources import GRANTS, settings_for
 
 ROOT = Path(__file__).resolve().parents[2]
 RECIPES = sorted((ROOT / "deploy" / "stacks").glob("*.yaml"))
-OWN = {"local_parallel", "kubeflow_fixed", "kubernetes_sealed"}
+OWN = {"local_parallel", "kubeflow_fixed", "kubernetes_scheduled", "kubernetes_sealed"}
 SECRET = re.compile(r"\{\{[a-z0-9]+\.[a-z_]+\}\}")
 WORDS_OF_SECRETS = ("password", "secret", "token", "key")
 
 
 def own_flavor(name: str):
     from stack.kubeflow import FixedKubeflowFlavor
-    from stack.kubernetes_flavor import SealedKubernetesFlavor
+    from stack.kubernetes_flavor import ScheduledKubernetesFlavor, SealedKubernetesFlavor
     from stack.parallel_orchestrator import LocalParallelFlavor
 
-    flavors = [LocalParallelFlavor(), FixedKubeflowFlavor(), SealedKubernetesFlavor()]
+    flavors = [LocalParallelFlavor(), FixedKubeflowFlavor()]
+    flavors += [ScheduledKubernetesFlavor(), SealedKubernetesFlavor()]
     return next(flavor for flavor in flavors if flavor.name == name)
 
 

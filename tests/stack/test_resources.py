@@ -36,11 +36,13 @@ SETTINGS_CLASSES = {
     ("step_operator", "runai"): "runai.flavors.RunAIStepOperatorSettings",
     ("step_operator", "ssh"): "ssh.flavors.SSHStepOperatorSettings",
     ("orchestrator", "kubernetes"): "kubernetes.flavors.KubernetesOrchestratorSettings",
+    ("orchestrator", "kubernetes_scheduled"): "kubernetes.flavors.KubernetesOrchestratorSettings",
     ("orchestrator", "kubeflow_fixed"): "kubeflow.flavors.KubeflowOrchestratorSettings",
 }
 WISHES = {
     "kubernetes": H100,
     "kubernetes_sealed": H100,
+    "kubernetes_scheduled": H100,
     "kubeflow_fixed": H100,
     "sagemaker": {"operator": "gpu", "gpus": 1, "machine": "ml.g5.xlarge"},
     "vertex": {
@@ -140,7 +142,7 @@ def test_the_operator_knows_every_key(kind, flavor):
     if (kind, flavor) not in SETTINGS_CLASSES:
         assert flavor == "subprocess"
         return
-    if flavor in ("kubernetes", "kubernetes_sealed", "kubeflow_fixed"):
+    if flavor.startswith("kube"):
         pytest.importorskip("kubernetes", reason="pod settings need the `cloud` extra")
     if flavor == "kubeflow_fixed":
         pytest.importorskip("kfp", reason="kubeflow settings need the `kubeflow` extra")

@@ -1,12 +1,14 @@
 """The life of a schedule through the real commands, and firings that see what changed."""
 
+import json
+import signal
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
 import yaml
 from small import small_config
-from tiny_run import ZENML, finish, succeed, tiny_config, zenml
+from tiny_run import ZENML, finish, read_until, start, statuses, succeed, tiny_config, zenml
 
 from mutualctr.data.synthetic import generate_criteo
 from stack.scheduling.policy import SETTINGS
@@ -99,3 +101,72 @@ def test_a_firing_is_a_fresh_run_of_the_stored_file(tracking_uri, tmp_path, monk
         assert "clicks.tsv: line 1 has 1 column where contract criteo expects 40" in log, log
     finally:
         schedule("delete", "real", "-y")
+
+
+FIRED = (sys.executable, "-m", "stack.scheduling.fired")
+
+
+def partition(folder: Path, day: int) -> None:
+    """One more day in the folder that `tiny_config` names."""
+    (folder / "daily").mkdir(exist_ok=True)
+    (folder / "daily" / f"2026-01-{day:02}.tsv").write_text("")
+
+
+def test_the_pod_of_a_cron_job_tells_what_nobody_else_can(tracking_uri, tmp_path):
+    """Two attempts, each a run of its own, in a folder that knows nothing; one message."""
+    policy = POLICY | {"retries": 1, "retry_delay_seconds": 0.1, "retry_delay_cap_seconds": 0.1}
+    alerts = [{"kind": "file", "path": "told.jsonl", "events": ["failure"]}]
+    file = tiny_config(
+        tmp_path,
+        schedule={"name": "pods", "cron_expression": "0 3 * * *"},
+        settings={SETTINGS: policy},
+        extra={"alerts": alerts},
+    )
+    succeed(tmp_path, ZENML, "pipeline", "run", "tiny", "-c", "tiny.yaml")
+    (job,) = active_jobs()
+    file.unlink()
+    partition(tmp_path, 1)
+    pod = tmp_path / "pod"
+    pod.mkdir()
+    try:
+        (pod / "orders").write_text("fail")
+        code, output = finish(pod, *FIRED, job.schedule)
+        assert code == 1, output
+        assert "Attempt 1 failed with code 1; the next in 0 s." in output
+        (line,) = (pod / "told.jsonl").read_text().splitlines()
+        told = json.loads(line)
+        assert (told["event"], told["pipeline"]) == ("failure", "tiny")
+        assert told["sentence"].startswith("pods is given up after 2 attempts: ")
+        assert "told to fail" in told["sentence"]
+
+        (pod / "orders").unlink()
+        before = len(statuses())
+        assert "Nothing new" not in succeed(pod, *FIRED, job.schedule)
+        assert "Nothing new" in succeed(pod, *FIRED, job.schedule)
+        assert statuses()[before:] == ["completed"]
+        assert len((pod / "told.jsonl").read_text().splitlines()) == 1
+    finally:
+        schedule("delete", "pods", "-y")
+
+
+def test_the_pod_passes_a_signal_on(tracking_uri, tmp_path):
+    """The run is stopped, not left behind, and its end is no failure to tell of."""
+    block = {"name": "evicted", "cron_expression": "0 3 * * *"}
+    alerts = [{"kind": "file", "path": "told.jsonl", "events": ["failure"]}]
+    settings = {SETTINGS: POLICY | {"retries": 3}}
+    tiny_config(tmp_path, schedule=block, settings=settings, extra={"alerts": alerts})
+    succeed(tmp_path, ZENML, "pipeline", "run", "tiny", "-c", "tiny.yaml")
+    (job,) = active_jobs()
+    partition(tmp_path, 1)
+    (tmp_path / "orders").write_text("sleep")
+    try:
+        process = start(tmp_path, *FIRED, job.schedule)
+        read_until(process, "asleep")
+        process.terminate()
+        output, _ = process.communicate(timeout=60)
+        assert process.returncode == 128 + signal.SIGTERM, output
+        assert "was interrupted by SIGTERM" in output
+        assert statuses()[-1] == "stopped"
+        assert not (tmp_path / "told.jsonl").exists()
+    finally:
+        schedule("delete", "evicted", "-y")
