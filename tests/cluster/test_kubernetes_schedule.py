@@ -18,6 +18,7 @@ from zenml.client import Client
 from zenml.config import ResourceSettings
 from zenml.enums import StackComponentType
 from zenml.integrations.kubernetes.flavors import KubernetesOrchestratorConfig
+from zenml.models.v2.core.schedule import ScheduleUpdate
 
 from mutualctr.errors import ConfigError, StackError
 from stack.kubernetes_orchestrator import LATE_SECONDS, ScheduledKubernetesOrchestrator
@@ -141,6 +142,25 @@ def test_the_clock_is_that_of_the_time_zone(tmp_path, tracking_uri, monkeypatch)
         assert started(7, 1, 0, 59) == 1  # one for all that were missed
         all_end()
         assert started(7, 1, 1) == 1
+
+
+def test_a_schedule_that_is_updated_or_off_is_so_in_the_cluster(
+    tmp_path, tracking_uri, monkeypatch
+):
+    with fake_cluster(tmp_path) as cluster:
+        _, result = submit(monkeypatch)
+        (cron_job,) = cluster.objects["cronjobs"].values()
+        schedule = SimpleNamespace(name="nightly", run_metadata=result.metadata)
+        ours = orchestrator()
+        ours.update_schedule(schedule, ScheduleUpdate(active=False))
+        assert cron_job["spec"]["suspend"]
+        ours.update_schedule(schedule, ScheduleUpdate(active=True, cron_expression="30 4 * * *"))
+        assert not cron_job["spec"]["suspend"]
+        assert cron_job["spec"]["schedule"] == "30 4 * * *"
+        assert cron_job["spec"]["timeZone"] == "Europe/Berlin"
+        ours.delete_schedule(schedule)
+        assert not cluster.objects["cronjobs"]
+        assert not cluster.objects["secrets"]
 
 
 WRONG = {
