@@ -5,12 +5,16 @@ import signal
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 
+import pytest
 import yaml
 from small import small_config
 from tiny_run import ZENML, finish, read_until, start, statuses, succeed, tiny_config, zenml
 
 from mutualctr.data.synthetic import generate_criteo
+from mutualctr.errors import ConfigError, StackError
+from stack import check
 from stack.scheduling.policy import SETTINGS
 from stack.scheduling.store import active_jobs, open_state
 
@@ -104,6 +108,39 @@ def test_a_firing_is_a_fresh_run_of_the_stored_file(tracking_uri, tmp_path, monk
 
 
 FIRED = (sys.executable, "-m", "stack.scheduling.fired")
+
+
+@pytest.fixture
+def orchestrator(monkeypatch):
+    """Of the active stack; a test sets its flavour."""
+    found = SimpleNamespace(flavor="", config=SimpleNamespace(is_schedulable=True))
+    client = SimpleNamespace(
+        active_stack_model=SimpleNamespace(name="here"),
+        active_stack=SimpleNamespace(orchestrator=found),
+        list_schedules=lambda name: SimpleNamespace(total=0),
+    )
+    monkeypatch.setattr(check, "Client", lambda: client)
+    return found
+
+
+NIGHTLY = {
+    "schedule": {"name": "n", "cron_expression": "0 3 * * *"}, "settings": {SETTINGS: POLICY},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("flavor", ["kubernetes", "kubeflow_fixed", "vertex"])
+def test_who_would_repeat_the_first_night_takes_no_schedule(orchestrator, flavor):
+    orchestrator.flavor = flavor
+    with pytest.raises(StackError, match=rf"\({flavor}\) would run tonight's clicks again"):
+        check.check_can_schedule(NIGHTLY, "run.yaml")
+
+
+def test_a_cron_job_starts_afresh_but_cannot_keep_every_schedule(orchestrator):
+    orchestrator.flavor = "kubernetes_scheduled"
+    assert check.check_can_schedule(NIGHTLY, "run.yaml").startswith("a CronJob")
+    all_of_them = {SETTINGS: POLICY | {"missed_runs": "run_all"}}
+    with pytest.raises(ConfigError, match="run_all"):
+        check.check_can_schedule(NIGHTLY | {"settings": all_of_them}, "run.yaml")
 
 
 def partition(folder: Path, day: int) -> None:
