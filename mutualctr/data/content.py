@@ -18,6 +18,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+MISSING = np.int32(-1)
+"""Length of a text that is missing."""
+EMPTY = pa.array([""])
+
 
 class ContentDigest:
     """The digest of columns whose rows come table by table."""
@@ -26,17 +30,21 @@ class ContentDigest:
         self._columns = {name: (hashlib.sha256(), hashlib.sha256()) for name in columns}
 
     def add(self, table: pa.Table) -> None:
-        """The next rows; each column is text or int64."""
+        """The next rows; each column is text, as it is or as codes into a dictionary, or int64."""
         for name, (values, shape) in self._columns.items():
             for chunk in table[name].chunks:
                 if pa.types.is_integer(chunk.type):
                     assert chunk.type == pa.int64(), chunk.type
                     values.update(chunk.fill_null(0).to_numpy(zero_copy_only=False))
                     shape.update(chunk.is_valid().cast(pa.uint8()).to_numpy(zero_copy_only=False))
+                elif pa.types.is_dictionary(chunk.type):
+                    text_U = chunk.dictionary
+                    code_B = chunk.indices.fill_null(len(text_U))
+                    values.update(_bytes_of(pa.concat_arrays([text_U, EMPTY]).take(code_B)))
+                    shape.update(np.append(_lengths_of(text_U), MISSING)[code_B.to_numpy()])
                 else:
                     values.update(_bytes_of(chunk.fill_null("")))
-                    lengths = pc.binary_length(chunk).fill_null(-1).cast(pa.int32())
-                    shape.update(lengths.to_numpy(zero_copy_only=False))
+                    shape.update(_lengths_of(chunk))
 
     def hexdigest(self) -> str:
         """Of all rows so far."""
@@ -44,6 +52,11 @@ class ContentDigest:
         for name, parts in self._columns.items():
             whole.update(f"{name}\0{' '.join(part.hexdigest() for part in parts)}\n".encode())
         return whole.hexdigest()
+
+
+def _lengths_of(texts: pa.StringArray) -> np.ndarray:
+    lengths = pc.binary_length(texts).fill_null(int(MISSING)).cast(pa.int32())
+    return lengths.to_numpy(zero_copy_only=False)
 
 
 def _bytes_of(texts: pa.StringArray) -> np.ndarray:

@@ -58,7 +58,7 @@ class Field:
         return pc.if_else(token_U.is_valid(), id_U, MISSING).to_numpy(zero_copy_only=False)
 
     def local_ids(self, values: pa.Array) -> np.ndarray:
-        """Ids before the offset, int32, of one raw column of rows."""
+        """Ids before the offset, int32, of one raw column of rows, coded by a dictionary or not."""
         coded = values.dictionary_encode()
         id_U = np.append(self.ids_of(coded.dictionary), MISSING).astype(np.int32)
         code_B = coded.indices.fill_null(len(coded.dictionary))
@@ -110,6 +110,7 @@ class FeatureMap:
     def encode_table(self, table: pa.Table | pa.RecordBatch) -> np.ndarray:
         """Typed raw columns → ids_BF, int32, ready for the table.
 
+        Text that comes as codes into a dictionary is not hashed again (`RowGroup.read`).
         A sequence of a `user` is a column of its own name that holds lists of items, oldest first.
         """
         ids_BF = np.empty((table.num_rows, self.num_fields), dtype=np.int32)
@@ -345,6 +346,8 @@ def _tokens(
 
 
 def _one_array(column: pa.Array | pa.ChunkedArray) -> pa.Array:
+    if isinstance(column, pa.ChunkedArray) and pa.types.is_dictionary(column.type):
+        column = column.unify_dictionaries()
     combined = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
     return combined if isinstance(combined, pa.Array) else pa.concat_arrays(combined.chunks)
 

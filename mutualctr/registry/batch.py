@@ -16,7 +16,7 @@ from mlflow.tracking import MlflowClient
 
 from mutualctr.data.content import ContentDigest
 from mutualctr.data.contract import ROW_COLUMN, Contract
-from mutualctr.data.event_files import column_chunks, read_files_record
+from mutualctr.data.event_files import RowGroup, read_files_record, row_groups
 from mutualctr.data.features import FeatureMap
 from mutualctr.errors import RegistryError
 from mutualctr.files import replacing
@@ -24,6 +24,7 @@ from mutualctr.reference import Events, Scores
 from mutualctr.registry.aliases import find_version
 from mutualctr.registry.load import load_served
 from mutualctr.registry.serving import ClickProbability
+from mutualctr.training.machine import fast_products, keep_pages
 
 SCORES = "scores.parquet"
 PARTITIONS = "partitions.json"
@@ -58,10 +59,10 @@ def score_events(
         ]
     )
     rows, contents = 0, _Contents(events, served.features.raw_columns)
-    with replacing(folder / SCORES) as temporary, pq.ParquetWriter(temporary, schema) as writer:
-        tables = (table for _, table in column_chunks(events.files, columns))
-        for table, probability_B in _predicted(contents.seen(tables), served):
+    with replacing(folder / SCORES) as temporary, _writer(temporary, schema) as writer:
+        for table, probability_B in _predicted(row_groups(events.files), columns, served):
             assert len(probability_B) == table.num_rows
+            contents.add(table)
             writer.write_table(_scored(table.select(kept), probability_B, version, schema))
             rows += table.num_rows
     assert rows == events.rows, f"{rows} rows scored of {events.rows}"
@@ -77,17 +78,15 @@ class _Contents:
         self._columns = columns
         self._files = read_files_record(events.files)
         self._digests = [ContentDigest(columns) for _ in self._files]
+        self._place, self._rows = 0, 0
 
-    def seen(self, tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
-        """The tables, of which none holds rows of two files."""
-        place, rows = 0, 0
-        for table in tables:
-            while table.num_rows and rows == self._files[place]["rows"]:
-                place, rows = place + 1, 0
-            self._digests[place].add(table)
-            rows += table.num_rows
-            assert rows <= self._files[place]["rows"], self._files[place]["file"]
-            yield table
+    def add(self, table: pa.Table) -> None:
+        """The next rows, all of one file."""
+        while table.num_rows and self._rows == self._files[self._place]["rows"]:
+            self._place, self._rows = self._place + 1, 0
+        self._digests[self._place].add(table)
+        self._rows += table.num_rows
+        assert self._rows <= self._files[self._place]["rows"], self._files[self._place]["file"]
 
     def record(self) -> dict[str, Any]:
         """The content of partitions.json."""
@@ -100,30 +99,44 @@ class _Contents:
 
 
 def _predicted(
-    tables: Iterator[pa.Table], served: ClickProbability
+    groups: list[RowGroup], columns: list[str], served: ClickProbability
 ) -> Iterator[tuple[pa.Table, np.ndarray]]:
-    """Each table with its probability_B, in order; as many at a time as torch has threads.
+    """The columns of each group, text as codes, and its probability_B; in order.
 
-    A table to a thread keeps all cores busy with encoding and network alike. Torch's own threads
-    would share one small product and wait for each other.
+    As many groups at a time as torch has threads, each read, encoded and predicted by one thread,
+    so all cores are busy with decoding, lookups and network alike. Torch's own threads would share
+    one small product and wait for each other. Products are float32's (`fast_products`), so a
+    probability is the engine's to within rounding.
     """
 
-    def predict(table: pa.Table) -> tuple[pa.Table, np.ndarray]:
+    def predict(group: RowGroup) -> tuple[pa.Table, np.ndarray]:
+        table = group.read(columns)
         return table, served.predict_encoded(served.features.encode_table(table))
 
     workers = torch.get_num_threads()
     torch.set_num_threads(1)
+    keep_pages()
     try:
-        with ThreadPoolExecutor(workers) as pool:
+        with fast_products(), ThreadPoolExecutor(workers) as pool:
             waiting: deque[Future[tuple[pa.Table, np.ndarray]]] = deque()
-            for table in tables:
-                waiting.append(pool.submit(predict, table))
+            for group in groups:
+                waiting.append(pool.submit(predict, group))
                 if len(waiting) > workers:
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()
     finally:
         torch.set_num_threads(workers)
+
+
+def _writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
+    """Without dictionaries of what is different in every row."""
+    return pq.ParquetWriter(
+        path,
+        schema,
+        use_dictionary=["model_name", "model_version"],
+        column_encoding={ROW_COLUMN: "DELTA_BINARY_PACKED"},
+    )
 
 
 def _columns_of(features: FeatureMap, version: ModelVersion, contract: Contract) -> list[str]:

@@ -43,3 +43,13 @@ def test_a_slice_is_its_own_rows():
     sliced = ContentDigest(["number", "word"])
     sliced.add(table.slice(1, 2))
     assert sliced.hexdigest() == digest([(2, "bb"), (3, None)])
+
+
+@given(ROWS, st.integers(0, 12))
+def test_codes_are_what_they_stand_for(rows, cut):
+    words = [word for _, word in rows]
+    parts = [pa.array(part, pa.string()).dictionary_encode() for part in (words[:cut], words[cut:])]
+    numbers = pa.array([number for number, _ in rows], pa.int64())
+    coded = ContentDigest(["number", "word"])
+    coded.add(pa.table({"number": numbers, "word": pa.chunked_array(parts)}))
+    assert coded.hexdigest() == digest(rows)

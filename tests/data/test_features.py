@@ -184,3 +184,14 @@ def test_ids_beyond_two_to_the_24th_are_exact(tmp_path):
     assert ids_BF[:, 1].tolist() == [start + 3, start + MISSING, start + 4]
     assert (ids_BF[:, 2] - ids_BF[:, 1]).tolist() == [count.size] * 3
     assert feature_map.num_ids == start + 2 * count.size
+
+
+@given(st.lists(st.none() | st.sampled_from(["red", "blue", "gold", ""]), max_size=9))
+def test_codes_are_encoded_like_their_texts(colours):
+    """Of a column cut in two, each part with a dictionary of its own; or of no rows at all."""
+    tokens, counts = pa.array(["red", "blue"]), pa.array([2, 1], pa.int64())
+    feature_map = features.FeatureMap((features.Field(COLOUR, "text", tokens, counts),), 1)
+    parts = [pa.array(part, pa.string()) for part in (colours[:4], colours[4:])]
+    coded = pa.chunked_array([part.dictionary_encode() for part in parts])
+    expected = feature_map.encode_table(pa.table({"colour": pa.chunked_array(parts)}))
+    assert feature_map.encode_table(pa.table({"colour": coded})).tolist() == expected.tolist()
