@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import BaseModel
 from zenml.client import Client
 
-from mutualctr.training.snapshots import Snapshots
+from mutualctr.training.snapshots import Snapshots, let_go_of_forgotten
 
 
 @contextmanager
@@ -36,13 +36,16 @@ def snapshots(*decides: Any, every_steps: int) -> Snapshots:
 def snapshot_folder(*decides: Any) -> Path:
     """Where a training's snapshots are, found again by everything that decides its outcome.
 
-    They lie on this machine: beside a local artifact store, else in the user's cache.
+    They lie on this machine: beside a local artifact store, else in the user's cache. Those of
+    trainings that were killed long ago and not repeated are removed first.
     """
+    store = _beside_artifacts(".unfinished")
+    let_go_of_forgotten(store)
     text = "\0".join(
         part.model_dump_json() if isinstance(part, BaseModel) else str(part) for part in decides
     )
     name = hashlib.sha256(text.encode()).hexdigest()
-    return _beside_artifacts(".unfinished") / name
+    return store / name
 
 
 def kept_files() -> Path:

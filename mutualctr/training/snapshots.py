@@ -3,12 +3,19 @@
 A snapshot is one safetensors file named by its step and the SHA-256 of its bytes. It is written
 beside its place, flushed, and moved there; a torn or altered file does not have the digest in its
 name and is passed over. The two newest are kept: the older one stays until the newer is whole.
+
+A training that ends removes its snapshots. One that was killed and never comes again, because its
+rows, its settings or the code have changed since, would leave them for ever: whoever starts a
+training lets go of those that are old.
 """
 
 import hashlib
 import json
+import logging
 import os
 import re
+import shutil
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +24,11 @@ from typing import Any
 import safetensors.torch
 import torch
 
+logger = logging.getLogger(__name__)
+
 KEPT = 2
+FORGOTTEN_DAYS = 14
+"""A killed training that nobody went on with for so long begins anew."""
 _NAME = re.compile(r"(\d{12})-([0-9a-f]{32})\.safetensors")
 
 
@@ -37,6 +48,7 @@ class Snapshots:
         self._folder = folder
         self._every = every
         folder.mkdir(parents=True, exist_ok=True)
+        os.utime(folder)  # from now on it counts as used
 
     def due(self, step: int) -> bool:
         """Whether a snapshot belongs after this step, counted from 1 over all epochs."""
@@ -80,6 +92,32 @@ class Snapshots:
     def _newest_first(self) -> list[Path]:
         found = [path for path in self._folder.iterdir() if _NAME.fullmatch(path.name)]
         return sorted(found, reverse=True)
+
+
+def let_go_of_forgotten(store: Path) -> None:
+    """Remove the trainings in `store` that nobody opened or went on with for FORGOTTEN_DAYS days.
+
+    One line of the log says how many and how large they were. Two processes may do it at once.
+    """
+    oldest = time.time() - FORGOTTEN_DAYS * 86_400
+    gone, size = 0, 0
+    for folder in store.iterdir() if store.is_dir() else ():
+        try:
+            if folder.stat().st_mtime >= oldest:
+                continue
+            size += sum(path.stat().st_size for path in folder.iterdir())
+            shutil.rmtree(folder)
+        except FileNotFoundError:
+            continue  # another process was quicker
+        gone += 1
+    if gone:
+        logger.info(
+            "Snapshots of %s that nobody went on with for %s days are removed (%.1f MB): %s",
+            "1 killed training" if gone == 1 else f"{gone} killed trainings",
+            FORGOTTEN_DAYS,
+            size / 1e6,
+            store,
+        )
 
 
 def _whole(path: Path) -> bool:

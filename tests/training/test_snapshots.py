@@ -1,8 +1,17 @@
 """Snapshots: whole or passed over, two kept, and what went in comes out."""
 
+import logging
+import os
+import time
+
 import torch
 
-from mutualctr.training.snapshots import Snapshot, Snapshots
+from mutualctr.training.snapshots import (
+    FORGOTTEN_DAYS,
+    Snapshot,
+    Snapshots,
+    let_go_of_forgotten,
+)
 
 
 def latest(kept: Snapshots) -> Snapshot | None:
@@ -67,3 +76,21 @@ def test_clearing_leaves_nothing(tmp_path):
     kept.save(1, snapshot(1))
     kept.clear()
     assert not (tmp_path / "s").exists()
+
+
+def test_what_nobody_went_on_with_is_let_go(tmp_path, caplog):
+    """An old training that is opened again counts as used; a young one is nobody's business."""
+    store, old = tmp_path / "store", time.time() - (FORGOTTEN_DAYS + 1) * 86_400
+    for name in ("young", "opened", "forgotten"):
+        Snapshots(store / name, every=1).save(1, snapshot(1))
+        if name != "young":
+            os.utime(store / name, (old, old))
+    Snapshots(store / "opened", every=1)
+    with caplog.at_level(logging.INFO):
+        let_go_of_forgotten(store)
+        let_go_of_forgotten(store)
+        let_go_of_forgotten(tmp_path / "there is none")
+    assert sorted(path.name for path in store.iterdir()) == ["opened", "young"]
+    (said,) = caplog.messages
+    assert said.startswith("Snapshots of 1 killed training that nobody went on with for 14 days")
+    assert latest(Snapshots(store / "opened", every=1)).cursor["step"] == 1
