@@ -12,7 +12,6 @@ from mutualctr.data.contract import Contract
 from mutualctr.data.event_files import column_chunks
 from mutualctr.data.split import PARTS, TEST, TRAIN, read_parts
 from mutualctr.data.tokens import TRANSFORMS
-from mutualctr.evaluation.baseline import hashed_logistic_regression
 from mutualctr.evaluation.report import build_report, write_report
 from mutualctr.evaluation.scored import Peer, Scored
 from mutualctr.evaluation.wording import headline
@@ -65,6 +64,8 @@ def _baseline(
     events: Events, split: Split, contract: Contract, config: RunConfig
 ) -> Mapping[str, Any]:
     """Hashed logistic regression on the raw tokens: it shares nothing with our encoder."""
+    from mutualctr.evaluation.baseline import hashed_logistic_regression
+
     part_R = read_parts(split.folder)
     label_R = pa.concat_tables(
         [table for _, table in column_chunks(events.files, [contract.label])]

@@ -1,7 +1,11 @@
 """Who may import whom. A room not listed here fails the test, so that a new one is a decision."""
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 OURS = {"models", "mutualctr", "stack", "steps", "pipelines"}
@@ -57,3 +61,24 @@ def test_steps_are_thin():
             if isinstance(node, ast.FunctionDef):
                 body = node.body[-1].end_lineno - node.body[0].lineno + 1
                 assert body <= 25, f"{path.name}:{node.name} has {body} lines"
+
+
+JUDGING = {"great_expectations", "sklearn", "matplotlib", "optuna", "onnx", "onnxruntime"}
+LEARNING = {"torch", "safetensors"}
+ANYTHING = {"zenml", "mlflow", "sqlalchemy", "pandas", "numpy", "pyarrow", "duckdb", "scipy"}
+WITHOUT = {
+    "import stack.cli, stack.cli_plan": ANYTHING | LEARNING | JUDGING,
+    "import stack.cli_models, stack.setup, mutualctr.registry.aliases": LEARNING | JUDGING,
+    "import dml_finetune, dml_score": JUDGING,
+}
+"""What people wait for at every command: help; `models list`; a run before its first step."""
+
+
+@pytest.mark.parametrize("code", WITHOUT)
+def test_what_a_command_does_not_import(code):
+    show = "import sys; print(*{name.partition('.')[0] for name in sys.modules})"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}; {show}"], cwd=ROOT, stdout=subprocess.PIPE, check=True
+    )
+    imported_too = set(done.stdout.decode().splitlines()[-1].split())
+    assert not imported_too & WITHOUT[code]

@@ -12,7 +12,7 @@ from typing import Protocol
 import numpy as np
 
 from mutualctr.config import EngineName, SplitConfig
-from mutualctr.data import blocks, events, features, quarantine, snapshot, split, validation
+from mutualctr.data import blocks, events, features, quarantine, snapshot, split
 from mutualctr.data.coded import read_coded
 from mutualctr.data.contract import Contract
 from mutualctr.data.event_sql import select_events
@@ -69,7 +69,9 @@ class ThisMachine:
         return events.read_one_by_one(reader, parts)
 
     def validate(self, files: Path, contract: Contract, without: Path | None) -> ValidationReport:
-        return validation.validate(files, contract, without)
+        from mutualctr.data.validation import validate  # Great Expectations, for whoever needs it
+
+        return validate(files, contract, without)
 
     def set_aside(self, files: Path, contract: Contract, target: Path) -> int:
         return quarantine.set_aside(files, contract, target)

@@ -11,11 +11,10 @@ from mutualctr.data.drift import check_comparable, compare, judge
 from mutualctr.data.engine import Engine, engine_of
 from mutualctr.data.events import ingest
 from mutualctr.data.origin import find_source
-from mutualctr.data.quarantine import QUARANTINE_FILE
+from mutualctr.data.quarantine import QUARANTINE_FILE, validate_and_set_aside
 from mutualctr.data.snapshot import Snapshot, load_snapshot
 from mutualctr.data.source import fingerprint, resolve_source
 from mutualctr.data.synthetic import generate_criteo
-from mutualctr.data.validation import validate_and_set_aside
 from mutualctr.data.validation_html import render_html
 from mutualctr.data.verdict import ValidationReport
 from mutualctr.errors import DataError

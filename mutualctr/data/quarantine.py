@@ -5,15 +5,46 @@ rule about single rows that the row breaks, in the order of the contract.
 """
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pyarrow.parquet as pq
 
 from mutualctr.data.contract import BROKEN_COLUMN, ROW_COLUMN, Contract
 from mutualctr.data.event_sql import select_events, view_of
 from mutualctr.data.rules import Rule, sql_text
+from mutualctr.data.verdict import ValidationReport
 from mutualctr.files import replacing
 
+if TYPE_CHECKING:
+    from mutualctr.data.engine import Engine
+
 QUARANTINE_FILE = "quarantine.parquet"
+
+
+def validate_and_set_aside(
+    events: Path,
+    contract: Contract,
+    limit_percent: float,
+    malformed: int,
+    quarantine: Path,
+    engine: "Engine",
+) -> ValidationReport:
+    """Validate; where a critical rule about single rows fails, write its rows to `quarantine`.
+
+    `malformed` lines, which ingest set aside, count against the same limit. No file is written
+    where no row breaks such a rule.
+    """
+    report = engine.validate(events, contract, None)
+    limits = {"malformed": malformed, "limit_percent": limit_percent}
+    if not any(result.judges_rows for result in report.failed("critical")):
+        return report.model_copy(update=limits)
+    assert row_rules(contract)
+    count = engine.set_aside(events, contract, quarantine)
+    about_table = [rule for rule in contract.expectations if not rule.judges_rows]
+    remaining = contract.model_copy(update={"expectations": tuple(about_table)})
+    after = iter(engine.validate(events, remaining, quarantine).results)
+    results = tuple(result if result.judges_rows else next(after) for result in report.results)
+    return report.model_copy(update={**limits, "set_aside": count, "results": results})
 
 
 def set_aside(events: Path, contract: Contract, target: Path) -> int:

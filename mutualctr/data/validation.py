@@ -7,7 +7,7 @@ run; rules about the table are then judged by the rows that stay.
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mutualctr.data.suite import suite_of  # isort: skip  (it silences Great Expectations first)
 
@@ -23,11 +23,7 @@ from mutualctr.data import duckdb_dialect, rules
 from mutualctr.data.contract import Contract
 from mutualctr.data.event_sql import select_events, view_of
 from mutualctr.data.offenders import offenders
-from mutualctr.data.quarantine import row_rules
 from mutualctr.data.verdict import Offender, Result, ValidationReport
-
-if TYPE_CHECKING:
-    from mutualctr.data.engine import Engine
 
 duckdb_dialect.register()
 
@@ -62,32 +58,6 @@ def report_of(
         _result(rule, outcome[number], found.get(number, ())) for number, rule in numbered
     )
     return ValidationReport(contract=contract.name, rows=rows, results=results)
-
-
-def validate_and_set_aside(
-    events: Path,
-    contract: Contract,
-    limit_percent: float,
-    malformed: int,
-    quarantine: Path,
-    engine: "Engine",
-) -> ValidationReport:
-    """Validate; where a critical rule about single rows fails, write its rows to `quarantine`.
-
-    `malformed` lines, which ingest set aside, count against the same limit. No file is written
-    where no row breaks such a rule.
-    """
-    report = engine.validate(events, contract, None)
-    limits = {"malformed": malformed, "limit_percent": limit_percent}
-    if not any(result.judges_rows for result in report.failed("critical")):
-        return report.model_copy(update=limits)
-    assert row_rules(contract)
-    count = engine.set_aside(events, contract, quarantine)
-    about_table = [rule for rule in contract.expectations if not rule.judges_rows]
-    remaining = contract.model_copy(update={"expectations": tuple(about_table)})
-    after = iter(engine.validate(events, remaining, quarantine).results)
-    results = tuple(result if result.judges_rows else next(after) for result in report.results)
-    return report.model_copy(update={**limits, "set_aside": count, "results": results})
 
 
 def _run(selected: str, contract: Contract) -> list[ExpectationValidationResult]:

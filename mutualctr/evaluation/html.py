@@ -3,13 +3,6 @@
 import json
 from html import escape
 
-from mutualctr.evaluation.curves import learning_figure
-from mutualctr.evaluation.figures import (
-    agreement_figure,
-    auc_figure,
-    calibration_figure,
-    svg_data_uri,
-)
 from mutualctr.evaluation.gate_html import render_verdicts
 from mutualctr.evaluation.page import REPORT
 from mutualctr.evaluation.scored import ARMS
@@ -23,6 +16,9 @@ def render_html(report: dict) -> str:
 
     Every text from outside is escaped; figures are images in the file, so no script can run.
     """
+    from mutualctr.evaluation.curves import learning_figure
+    from mutualctr.evaluation.figures import agreement_figure, auc_figure, calibration_figure
+
     found = headline(report)
     body = REPORT.substitute(
         claim=escape(found.claim),
@@ -91,6 +87,8 @@ def _calibration_rows(report: dict) -> list[str]:
 
 
 def _image(figure, alternative: str) -> str:
+    from mutualctr.evaluation.figures import svg_data_uri
+
     return f'<img src="{svg_data_uri(figure)}" alt="{escape(alternative)}">'
 
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
-from scipy.special import stdtrit
 
 from mutualctr.errors import DataError
 from mutualctr.evaluation.auc import clicks, pairs, wins
@@ -94,6 +93,8 @@ def group_interval(deltas: Sequence[float], level: float) -> Interval:
     The unit of replication is the group, because peers of one joint run are not independent.
     This covers another choice of seeds, on the same data; DeLong covers another choice of rows.
     """
+    from scipy.special import stdtrit
+
     n = len(deltas)
     assert n >= 2, "one group has no spread"
     mean = float(np.mean(deltas))

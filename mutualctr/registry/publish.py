@@ -11,7 +11,6 @@ from mlflow.entities.model_registry import ModelVersion
 
 from mutualctr.cohort import cohort_name
 from mutualctr.config import RunConfig
-from mutualctr.evaluation.curves import peer_figure
 from mutualctr.reference import Blocks, Report, Validation
 from mutualctr.registry import card
 from mutualctr.registry.register import content_key, register_version
@@ -82,6 +81,8 @@ def publish(
 
 def _draw_curves(numbers: Mapping[str, Any], folder: Path) -> dict[str, Path]:
     """One picture a peer, whatever the arms that show it."""
+    from mutualctr.evaluation.curves import peer_figure
+
     paths = {}
     for peer in numbers["peers"]:
         path = folder / peer["name"] / "learning_curve.png"

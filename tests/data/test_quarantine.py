@@ -16,8 +16,8 @@ from mutualctr.data.contract import Contract
 from mutualctr.data.engine import ThisMachine
 from mutualctr.data.features import fit, raw_columns
 from mutualctr.data.prepare import split_events, validate_events
+from mutualctr.data.quarantine import validate_and_set_aside
 from mutualctr.data.split import PARTS, SET_ASIDE, read_parts
-from mutualctr.data.validation import validate_and_set_aside
 from mutualctr.errors import DataError
 from mutualctr.reference import Events
 
