@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from html import escape
 from typing import Any
 
-from mutualctr.evaluation.wording import count
+from mutualctr.evaluation.wording import count, of_days
 
 LOOK = {"promoted": "", "kept": "bad", "unchanged": "plain"}
 """Of the decision: a green, a red, a blue box."""
@@ -39,7 +39,8 @@ def rules_table(verdicts: Iterable[Mapping[str, Any]]) -> str:
 
 
 def _basis(promotion: Mapping[str, Any]) -> str:
-    rows = f"{count(promotion['rows'])} test rows. "
+    clicks, days = count(promotion["clicks"]), of_days(promotion["days"])
+    rows = f"{count(promotion['rows'])} test rows{days}, {clicks} of them clicks. "
     if promotion["champion"] is None:
         return rows + "Without a champion only the rules about the model itself apply."
     return (

@@ -1,6 +1,7 @@
 """How numbers read, and the sentences that say what a run found."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -55,6 +56,13 @@ def percent(ratio: float) -> str:
 def count(rows: int) -> str:
     """9 982, with a thin space that does not break."""
     return f"{rows:,}".replace(",", "\u202f")
+
+
+def of_days(days: Sequence[str]) -> str:
+    """' of 2026-03-07', ' of 3 days, 2026-03-05 to 2026-03-07'; '' where none is known."""
+    if not days:
+        return ""
+    return f" of {days[0]}" if len(days) == 1 else f" of {len(days)} days, {days[0]} to {days[-1]}"
 
 
 def shown_interval(comparison: dict) -> tuple[float, float]:

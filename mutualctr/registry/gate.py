@@ -13,7 +13,7 @@ from mutualctr.config import PromotionConfig
 from mutualctr.evaluation.auc import auc
 from mutualctr.evaluation.calibration import logloss, pcoc
 from mutualctr.evaluation.drift import psi
-from mutualctr.evaluation.significance import paired_delong
+from mutualctr.evaluation.significance import Interval, paired_delong
 from mutualctr.evaluation.wording import number, signed
 from mutualctr.registry.fresh import Answer
 
@@ -93,6 +93,7 @@ def relative(evidence: Evidence, config: PromotionConfig) -> list[Verdict]:
     rise = logloss(label_B, challenger_B) - logloss(label_B, champion_B)
     drift = psi(champion_B, challenger_B)
     return [
+        enough_rows(len(label_B), int(label_B.sum()), gain, config.auc_gain_at_least),
         Verdict(
             rule="auc_gain",
             asks=f"the {100 * config.level:g} % interval of the gain in AUC lies above "
@@ -122,6 +123,33 @@ def relative(evidence: Evidence, config: PromotionConfig) -> list[Verdict]:
             numbers={"psi": drift, "champion_pcoc": pcoc(label_B, champion_B)},
         ),
     ]
+
+
+def enough_rows(rows: int, clicks: int, gain: Interval, at_least: float) -> Verdict:
+    """Whether the interval of the gain decides anything.
+
+    Where it reaches across the bound, and would do so around a gain of zero too (half of it is
+    wider than what a challenger may lose), the rows say nothing: an equal challenger would fail. A
+    gain that is clear all the same, or a loss, is judged on as few rows as there are. The interval
+    narrows with the root of the rows, hence rows · (half / bound)² for what is needed. A bound that
+    asks for more than equality has no such number.
+    """
+    half = (gain.high - gain.low) / 2
+    undecided = gain.low < at_least <= gain.high and half > -at_least > 0
+    found = f"{rows:,} rows, {clicks:,} clicks: ± {number(half, 5)}"
+    if undecided:
+        needed = round(rows * (half / at_least) ** 2, -2)
+        found += f"; about {needed:,.0f} rows are needed: read more days, or test on more of them"
+    return Verdict(
+        rule="rows",
+        asks="test rows enough to tell an equal challenger from one that is "
+        f"{number(abs(at_least), 5)} worse"
+        if at_least < 0
+        else "test rows of both kinds",
+        found=found,
+        passed=not undecided,
+        numbers={"rows": rows, "clicks": clicks, "half": half},
+    )
 
 
 def not_rolled_back(when: str | None) -> Verdict:

@@ -10,13 +10,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow.parquet as pq
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.tracking import MlflowClient
 
+from mutualctr.data.event_files import read_files_record
 from mutualctr.data.raw_rows import write_raw_rows
 from mutualctr.data.split import TEST, read_parts
 from mutualctr.errors import RegistryError
+from mutualctr.evaluation import wording
 from mutualctr.evaluation.drift import ScoreBins
 from mutualctr.evaluation.report import plain, write_report
 from mutualctr.evaluation.wording import number, signed
@@ -112,7 +115,9 @@ def _described(
 ) -> dict[str, Any]:
     """The content of promotion.json."""
     config = finished.config.promotion
+    rows, days = len(finished.test.label_R), _days(finished)
     decision, sentence = _decision(served.version, champion, verdicts)
+    sentence = f"On {rows:,} test rows{wording.of_days(days)}, {sentence}"
     return {
         "decision": decision,
         "sentence": sentence,
@@ -121,7 +126,9 @@ def _described(
         "version": aliases.number(served.version),
         "champion": aliases.number(champion),
         "cautions": _cautions(finished, served.version, champion),
-        "rows": len(finished.test.label_R),
+        "rows": rows,
+        "clicks": int(finished.test.label_R.sum()),
+        "days": days,
         "verdicts": [verdict.model_dump() for verdict in verdicts],
         "choose": config.choose,
         "tolerance": config.tolerance,
@@ -136,6 +143,15 @@ def _described(
     }
 
 
+def _days(finished: Finished) -> list[str]:
+    """The days of the test rows, of source files that have one in their name."""
+    test_R = read_parts(finished.split.folder) == TEST
+    files = read_files_record(finished.events.files)
+    of_file = np.split(test_R, np.cumsum([file["rows"] for file in files])[:-1])
+    days = zip((file["day"] for file in files), of_file, strict=True)
+    return sorted({day for day, test_B in days if day is not None and test_B.any()})
+
+
 def _decision(
     version: ModelVersion, champion: ModelVersion | None, verdicts: Sequence[gate.Verdict]
 ) -> tuple[str, str]:
@@ -146,6 +162,8 @@ def _decision(
         still = f", although it fails {failed} today" if failed else ""
         return "unchanged", f"{mine} is the champion already{still}."
     theirs = None if champion is None else f"{champion.name}/{champion.version}"
+    if any(verdict.rule == "rows" and not verdict.passed for verdict in verdicts):
+        return "kept", f"{mine} could not be judged: too few rows; {theirs} stays champion."
     if failed:
         stays = f"{theirs} stays champion" if theirs else "there is still no champion"
         return "kept", f"{mine} failed {failed}; {stays}."

@@ -200,7 +200,7 @@ def test_models_are_listed_compared_and_rolled_back(second, first, data, client,
     listed = mutualctr("models", "list")
     assert "champion" in listed
     assert "gate-deepfm" in listed
-    assert "kept all 8 rules" in " ".join(mutualctr("models", "show", "gate").split())
+    assert "kept all 9 rules" in " ".join(mutualctr("models", "show", "gate").split())
     compared = mutualctr("models", "compare", "gate", "gate@previous")
     gain = verdicts(second)["auc_gain"]["numbers"]
     assert f"{gain['delta']:+.5f}, 95 % interval {gain['low']:+.5f}" in compared

@@ -203,6 +203,8 @@ PROMOTION = {
     "model": "ctr",
     "champion": 3,
     "rows": 1234,
+    "clicks": 321,
+    "days": ["2026-03-06", "2026-03-07"],
     "verdicts": [VERDICT, VERDICT | {"rule": "auc", "passed": True}],
 }
 

@@ -7,6 +7,8 @@ import yaml
 from mutualctr.config import PromotionConfig
 from mutualctr.evaluation.auc import auc
 from mutualctr.evaluation.calibration import logloss
+from mutualctr.evaluation.significance import Interval
+from mutualctr.evaluation.wording import of_days
 from mutualctr.registry import gate
 from mutualctr.registry.choice import Candidate, choose
 from mutualctr.registry.fresh import Answer
@@ -75,22 +77,24 @@ def test_a_nan_never_passes():
 
 def test_the_same_probabilities_are_as_good_as_the_champion():
     verdicts = gate.relative(evidence(champion_B=GOOD_B), config(auc_gain_at_least=0.0))
-    assert passed(verdicts) == {"auc_gain": True, "logloss": True, "score_drift": True}
-    (gain, rise, drift) = (verdict.numbers for verdict in verdicts)
+    kept = {"rows": True, "auc_gain": True, "logloss": True, "score_drift": True}
+    assert passed(verdicts) == kept
+    (rows, gain, rise, drift) = (verdict.numbers for verdict in verdicts)
+    assert rows == {"rows": 8, "clicks": 4, "half": 0}
     assert (gain["delta"], gain["low"], rise["rise"], drift["psi"]) == (0, 0, 0, 0)
 
 
 def test_a_worse_challenger_fails_by_the_lower_end_of_its_interval():
     verdicts = gate.relative(evidence(BAD_B, champion_B=GOOD_B), config())
-    gain = verdicts[0].numbers
+    gain = verdicts[1].numbers
     assert gain["delta"] == auc(LABEL_B, BAD_B) - 1
     assert gain["low"] < gain["delta"] < gain["high"]
-    assert not verdicts[0].passed
+    assert not verdicts[1].passed
     # the point estimate is allowed, its uncertainty is not
     barely = config(auc_gain_at_least=gain["delta"] - 1e-6)
-    assert not gate.relative(evidence(BAD_B, champion_B=GOOD_B), barely)[0].passed
+    assert not gate.relative(evidence(BAD_B, champion_B=GOOD_B), barely)[1].passed
     wide = config(auc_gain_at_least=gain["low"] - 1e-6)
-    assert gate.relative(evidence(BAD_B, champion_B=GOOD_B), wide)[0].passed
+    assert gate.relative(evidence(BAD_B, champion_B=GOOD_B), wide)[1].passed
 
 
 def test_logloss_and_drift_have_bounds():
@@ -98,8 +102,34 @@ def test_logloss_and_drift_have_bounds():
     rise = logloss(LABEL_B, GOOD_B**2) - logloss(LABEL_B, GOOD_B)
     assert rise > 0.04
     verdicts = gate.relative(given, config())
-    assert passed(verdicts) == {"auc_gain": True, "logloss": False, "score_drift": False}
-    assert verdicts[1].numbers["rise"] == pytest.approx(rise)
+    kept = {"rows": True, "auc_gain": True, "logloss": False, "score_drift": False}
+    assert passed(verdicts) == kept
+    assert verdicts[2].numbers["rise"] == pytest.approx(rise)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "at_least", "enough"),
+    [
+        (-0.012, 0.012, -0.005, False),  # an equal challenger fails: the rows say nothing
+        (-0.004, 0.004, -0.005, True),
+        (0.006, 0.030, -0.005, True),  # as wide, and clearly better
+        (-0.04, -0.016, -0.005, True),  # as wide, and clearly worse
+        (-0.006, 0.002, -0.005, True),  # worse, though an equal one would have passed
+        (-0.012, 0.012, 0.0, True),  # nobody asks for equality
+    ],
+)
+def test_too_few_rows_are_no_verdict(low, high, at_least, enough):
+    gain = Interval((low + high) / 2, 0.0, low, high)
+    verdict = gate.enough_rows(1000, 250, gain, at_least)
+    assert verdict.passed == enough
+    assert verdict.found.startswith("1,000 rows, 250 clicks: ± ")
+    assert ("about 5,800 rows are needed" in verdict.found) == (not enough)
+
+
+def test_days_in_words():
+    assert of_days([]) == ""
+    assert of_days(["2026-03-07"]) == " of 2026-03-07"
+    assert of_days(["2026-03-06", "2026-03-07"]) == " of 2 days, 2026-03-06 to 2026-03-07"
 
 
 def test_what_a_person_took_back_stays_back():
