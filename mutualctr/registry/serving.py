@@ -22,6 +22,11 @@ from mutualctr.registry.lookup import Lookup
 from mutualctr.training import checkpoint
 from mutualctr.training.predict import predict_ids
 
+if (
+    str(archive) in sys.path
+):  # whoever else starts in this process, or from it, wants the whole library
+    sys.path.remove(str(archive))
+
 FEW_ROWS = 2048
 """Up to so many rows the prepared tables are faster than Arrow's columns."""
 

@@ -13,7 +13,8 @@ PROGRAM = """
 import runpy, sys
 runpy.run_path(sys.argv[1])
 ours = {n: m.__file__ for n, m in sys.modules.items() if n.split('.')[0] in ('mutualctr', 'models')}
-print(len(ours), sorted(n for n, file in ours.items() if not file.startswith(sys.argv[2])))
+left = [entry for entry in sys.path if entry == sys.argv[2]]  # would be found by everyone
+print(len(ours), sorted(n for n, file in ours.items() if not file.startswith(sys.argv[2])) + left)
 """
 
 
