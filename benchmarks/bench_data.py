@@ -57,6 +57,7 @@ def measure(rows: int, fuxictr: Path) -> dict[str, Any]:
         **ours,
         "peers": rates,
         "ratio_fuxictr": ours["rows_per_s"] / best_fuxictr,
+        "ratio_fuxictr_build_dataset": ours["rows_per_s"] / rates["fuxictr"]["rows_per_s"],
         "ratio_deepctr": ours["rows_per_s"] / rates["deepctr"]["rows_per_s"],
     }
 
