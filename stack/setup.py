@@ -9,6 +9,7 @@ from mlflow.tracking import MlflowClient
 from zenml.client import Client
 from zenml.enums import StackComponentType
 
+from stack.check import check_stack
 from stack.scheduling.policy import FLAVOR
 
 STACK = "mutualctr"
@@ -85,7 +86,12 @@ def _flavor(client: Client, source: str, kind: StackComponentType, name: str) ->
 
 
 def tracking_uri() -> str:
-    """Where the active stack's MLflow tracker keeps its runs."""
+    """Where the active stack's MLflow tracker keeps its runs.
+
+    Raises StackError where the stack has no tracker.
+    """
     with warnings.catch_warnings(action="ignore"):
         tracker = Client().active_stack.experiment_tracker
+    if tracker is None:
+        check_stack()
     return tracker.get_tracking_uri()

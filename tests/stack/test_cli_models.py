@@ -65,3 +65,17 @@ def test_a_rollback_without_a_predecessor_moves_nothing(versions, tracking_uri):
     assert done.exit_code == 1
     assert "cli/1 replaced no version" in done.output
     assert aliases.number(aliases.at_alias(client, "cli", "champion")) == 1
+
+
+def test_a_stack_without_mlflow_gets_one_sentence(tracking_uri, monkeypatch):
+    class Bare:
+        experiment_tracker = None
+
+    class Model:
+        name, components = "default", {}
+
+    monkeypatch.setattr("stack.setup.Client", lambda: type("C", (), {"active_stack": Bare}))
+    monkeypatch.setattr("stack.check.Client", lambda: type("C", (), {"active_stack_model": Model}))
+    result = models("list")
+    assert result.exit_code == 1
+    assert "`default` has no MLflow experiment tracker; run `make setup`" in result.output
