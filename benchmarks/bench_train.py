@@ -115,7 +115,7 @@ class Contestant:
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    arguments.add_argument("--models", default=",".join(LOADS))
+    arguments.add_argument("--models", default=",".join(LOADS), help="'' for the cohorts alone")
     arguments.add_argument("--peers-python", default=sys.executable)
     arguments.add_argument("--openmp", choices=("default", "passive", "active"), default="default")
     given = arguments.parse_args()
@@ -139,7 +139,7 @@ def main() -> None:
         folder = Path(temporary)
         most = max(load.batches for load in LOADS.values()) * BATCH
         write_clicks(folder, most + TEST_ROWS, seed=1)
-        for model in given.models.split(","):
+        for model in filter(None, given.models.split(",")):
             contest = Contest(folder, model, environment, given.peers_python)
             written["models"][model] = contest.run(default)
             print(json.dumps({model: written["models"][model]}, indent=1), flush=True)

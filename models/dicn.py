@@ -27,7 +27,7 @@ from torch import Tensor, nn
 
 from models.base import ClickModel
 from models.mlp import MLP, linear
-from models.xdeepfm import CompressedInteraction
+from models.xdeepfm import CompressedInteractions
 
 
 class DICN(ClickModel):
@@ -48,12 +48,8 @@ class DICN(ClickModel):
         cin_maps: int = 16,
     ):
         super().__init__(num_ids=num_ids, embedding_dim=embedding_dim, first_order=True)
-        for name, count in {"cin_layers": cin_layers, "cin_maps": cin_maps}.items():
-            if count < 1:
-                raise ValueError(f"{name} is {count}; DICN needs at least one.")
-        widths = [num_fields] + [cin_maps] * (cin_layers - 1)
-        self.cin = nn.ModuleList(CompressedInteraction(num_fields, g, cin_maps) for g in widths)
-        self.cin_heads = nn.ModuleList(linear(cin_maps, 1, bias=False) for _ in widths)
+        self.cin = CompressedInteractions(num_fields, cin_layers, cin_maps)
+        self.cin_heads = nn.ModuleList(linear(cin_maps, 1, bias=False) for _ in self.cin)
         self.gate = linear(num_fields * embedding_dim, cin_layers + 1, bias=True)
         self.mlp = MLP(num_fields * embedding_dim, hidden, dropout)
         self.head = linear(hidden[-1], 1, bias=False)
@@ -61,10 +57,8 @@ class DICN(ClickModel):
     def interact(self, rows_BFE: Tensor) -> Tensor:
         emb_BFD, first_B = self.embedding.split(rows_BFE)
         flat_BX = emb_BFD.flatten(1)
-        maps_BHD, orders = emb_BFD, [first_B]
-        for layer, read in zip(self.cin, self.cin_heads, strict=True):
-            maps_BHD = layer(emb_BFD, maps_BHD)
-            orders.append(read(maps_BHD.sum(dim=2)).squeeze(1))
+        pooled = zip(self.cin(emb_BFD), self.cin_heads, strict=True)
+        orders = [first_B, *(read(maps_BH).squeeze(1) for maps_BH, read in pooled)]
         weight_BO = self.gate(flat_BX).softmax(dim=1) * len(orders)
         deep_B = self.head(self.mlp(flat_BX)).squeeze(1)
         return self.bias + (weight_BO * torch.stack(orders, dim=1)).sum(dim=1) + deep_B

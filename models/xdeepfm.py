@@ -42,24 +42,37 @@ class XDeepFM(ClickModel):
         cin_maps: int = 16,
     ):
         super().__init__(num_ids=num_ids, embedding_dim=embedding_dim, first_order=True)
-        for name, count in {"cin_layers": cin_layers, "cin_maps": cin_maps}.items():
-            if count < 1:
-                raise ValueError(f"{name} is {count}; xDeepFM needs at least one.")
-        widths = [num_fields] + [cin_maps] * (cin_layers - 1)
-        self.cin = nn.ModuleList(CompressedInteraction(num_fields, g, cin_maps) for g in widths)
+        self.cin = CompressedInteractions(num_fields, cin_layers, cin_maps)
         self.cin_head = linear(cin_layers * cin_maps, 1, bias=False)
         self.mlp = MLP(num_fields * embedding_dim, hidden, dropout)
         self.head = linear(hidden[-1], 1, bias=False)
 
     def interact(self, rows_BFE: Tensor) -> Tensor:
         emb_BFD, first_B = self.embedding.split(rows_BFE)
-        maps_BHD, pooled = emb_BFD, []
-        for layer in self.cin:
-            maps_BHD = layer(emb_BFD, maps_BHD)
-            pooled.append(maps_BHD.sum(dim=2))
-        explicit_B = self.cin_head(torch.cat(pooled, dim=1)).squeeze(1)
+        explicit_B = self.cin_head(torch.cat(self.cin(emb_BFD), dim=1)).squeeze(1)
         deep_B = self.head(self.mlp(emb_BFD.flatten(1))).squeeze(1)
         return self.bias + first_B + explicit_B + deep_B
+
+
+class CompressedInteractions(nn.ModuleList):
+    """The CIN: emb_BFD → Σ_d X^k_d [B, H] of every layer k = 1 … K.
+
+    Raises ValueError where `cin_layers` or `cin_maps` is below one.
+    """
+
+    def __init__(self, num_fields: int, cin_layers: int, cin_maps: int):
+        for name, count in {"cin_layers": cin_layers, "cin_maps": cin_maps}.items():
+            if count < 1:
+                raise ValueError(f"{name} is {count}; a CIN needs at least one.")
+        widths = [num_fields] + [cin_maps] * (cin_layers - 1)
+        super().__init__(CompressedInteraction(num_fields, g, cin_maps) for g in widths)
+
+    def forward(self, emb_BFD: Tensor) -> list[Tensor]:
+        maps_BHD, pooled = emb_BFD, []
+        for layer in self:
+            maps_BHD = layer(emb_BFD, maps_BHD)
+            pooled.append(maps_BHD.sum(dim=2))
+        return pooled
 
 
 class CompressedInteraction(nn.Module):

@@ -6,6 +6,7 @@ Figures stand alone (no pyplot, no display), so any thread may draw and nothing 
 
 import base64
 import io
+from html import escape
 
 import numpy as np
 from matplotlib import rc_context
@@ -151,3 +152,8 @@ def svg_data_uri(figure: Figure) -> str:
     file = io.BytesIO()
     figure.savefig(file, format="svg", metadata={"Date": None})
     return f"data:image/svg+xml;base64,{base64.b64encode(file.getvalue()).decode()}"
+
+
+def svg_image(figure: Figure, alternative: str) -> str:
+    """The figure as an element of a page; `alternative` says it to who cannot see it."""
+    return f'<img src="{svg_data_uri(figure)}" alt="{escape(alternative)}">'

@@ -17,7 +17,12 @@ def render_html(report: dict) -> str:
     Every text from outside is escaped; figures are images in the file, so no script can run.
     """
     from mutualctr.evaluation.curves import learning_figure
-    from mutualctr.evaluation.figures import agreement_figure, auc_figure, calibration_figure
+    from mutualctr.evaluation.figures import (
+        agreement_figure,
+        auc_figure,
+        calibration_figure,
+        svg_image,
+    )
 
     found = headline(report)
     body = REPORT.substitute(
@@ -32,11 +37,15 @@ def render_html(report: dict) -> str:
             f"<dt>{escape(term)}</dt><dd>{escape(meaning)}</dd>"
             for term, meaning in EXPLAINED.items()
         ),
-        auc=_image(auc_figure(report), "AUC of each peer after each arm, and the gains of mutual"),
-        learning=_image(learning_figure(report), "Dev AUC and logloss by epoch"),
-        calibration=_image(calibration_figure(report), "Reliability of each peer after each arm"),
+        auc=svg_image(
+            auc_figure(report), "AUC of each peer after each arm, and the gains of mutual"
+        ),
+        learning=svg_image(learning_figure(report), "Dev AUC and logloss by epoch"),
+        calibration=svg_image(
+            calibration_figure(report), "Reliability of each peer after each arm"
+        ),
         calibration_rows="\n".join(_calibration_rows(report)),
-        agreement=_image(agreement_figure(report), "How alike the peers are after each arm"),
+        agreement=svg_image(agreement_figure(report), "How alike the peers are after each arm"),
         dataset=_definitions(report["dataset"]),
         config=escape(json.dumps(report["config"], indent=2, ensure_ascii=False)),
         versions=_definitions(report["versions"]),
@@ -84,12 +93,6 @@ def _calibration_rows(report: dict) -> list[str]:
         )
         rows.append(f"<tr><th scope=row>{escape(trio[0]['peer'])}</th>{''.join(marked)}</tr>")
     return rows
-
-
-def _image(figure, alternative: str) -> str:
-    from mutualctr.evaluation.figures import svg_data_uri
-
-    return f'<img src="{svg_data_uri(figure)}" alt="{escape(alternative)}">'
 
 
 def _definitions(values: dict) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from html import escape
 
 from mutualctr.data.verdict import FieldDrift
-from mutualctr.evaluation.figures import svg_data_uri
+from mutualctr.evaluation.figures import svg_image
 from mutualctr.evaluation.wording import count, number
 from mutualctr.monitoring.alarms import crossings
 from mutualctr.monitoring.days import Day, Estimate, Monitored
@@ -32,7 +32,7 @@ def render_html(monitored: Monitored) -> str:
         *(f'<p class="caution">{escape(sentence)}</p>' for sentence in monitored.cautions),
         *_crossed(monitored),
         "<h2>By day</h2>",
-        _image(days_figure(monitored), "Click rates, PCOC, AUC and PSI by day")
+        svg_image(days_figure(monitored), "Click rates, PCOC, AUC and PSI by day")
         if any(day.model for day in monitored.days)
         else "",
         '<p class="quiet">Bars are 95 % intervals. Filled marks were judged, hollow ones were not; '
@@ -123,7 +123,7 @@ def _columns(monitored: Monitored) -> Iterator[str]:
         '<p class="quiet">PSI of the events with labels against the events that the version was '
         "trained on, the most moved columns first; days in brackets were not judged.</p>"
     )
-    yield _image(figure, "PSI of columns by day")
+    yield svg_image(figure, "PSI of columns by day")
     newest = [day for day in monitored.days if day.columns][-1]
     yield f"<details><summary>All columns on {newest.day}</summary>"
     yield '<div class="wide"><table><thead><tr><th>Column</th><th>PSI</th>'
@@ -158,7 +158,3 @@ def _thresholds(monitored: Monitored) -> Iterator[str]:
         '<p class="quiet">Measures with an interval cross a threshold when all of the interval '
         "lies beyond it.</p>"
     )
-
-
-def _image(figure, alternative: str) -> str:
-    return f'<img src="{svg_data_uri(figure)}" alt="{escape(alternative)}">'

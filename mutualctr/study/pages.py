@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from mutualctr.closed import parse
 from mutualctr.cohort import GROUP_SEED_STRIDE
 from mutualctr.errors import DataError
-from mutualctr.evaluation.figures import svg_data_uri
+from mutualctr.evaluation.figures import svg_image
 from mutualctr.evaluation.markdown import escape as escape_markdown
 from mutualctr.files import replacing
 from mutualctr.page import whole_page
@@ -229,4 +229,4 @@ def _image(figure: Figure | None, alternative: str) -> str:
     if figure is None:
         return ""
     caption = f"<p class=quiet>{escape(alternative)}.</p>"
-    return f'<img src="{svg_data_uri(figure)}" alt="{escape(alternative)}">{caption}'
+    return svg_image(figure, alternative) + caption
