@@ -5,18 +5,22 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from models.base import ClickModel
-from models.precision import products_in
 from mutualctr.config import OptimizerConfig
 from mutualctr.data.blocks import Block
 from mutualctr.training.averaging import WeightAverage
 from mutualctr.training.losses import bce
-from mutualctr.training.machine import product_dtype
+from mutualctr.training.machine import best_device, product_dtype
 from mutualctr.training.optimizer import PeerOptimizer
-from mutualctr.training.rows import num_batches, shuffled_rows
+from mutualctr.training.ranks import Alone
+from mutualctr.training.rows import Rows, num_batches, shuffled_rows
 from mutualctr.training.schedule import learning_rate
-from mutualctr.training.table import BETAS, EPSILON, Touched
+from mutualctr.training.side_by_side import side_by_side
+from mutualctr.training.state import TrainingState
+from mutualctr.training.step import Step
+from mutualctr.training.table import BETAS, EPSILON
 from mutualctr.training.teaching import Pull
 
 
@@ -48,46 +52,53 @@ def teach(
     Adam starts fresh, lr(t) = lr₀·10^(−t/3). `after_epoch` is called with 1, 2, … when the peers
     hold the weights to judge.
     """
-    random = [torch.Generator().manual_seed(lesson.seed + n).get_state() for n in range(len(peers))]
+    device = best_device()
+    peers, rows = [model.to(device) for model in peers], Rows(train, device)
+    pull = lesson.pull
+    learned = pull.parameters() if pull else []
+    for parameter in learned:
+        parameter.data = parameter.data.to(device)
+    others = torch.optim.Adam(learned, betas=BETAS, eps=EPSILON) if learned else None
     optimizers = [PeerOptimizer(model, optimizer_config) for model in peers]
     averages = [WeightAverage(model, lesson.average) for model in peers if lesson.average]
-    learned = lesson.pull.parameters() if lesson.pull else []
-    others = torch.optim.Adam(learned, betas=BETAS, eps=EPSILON) if learned else None
-    dtype = product_dtype(optimizer_config.precision, peers[0].table.device)
-    steps = num_batches(train, optimizer_config.batch_rows)
+    seeds = [lesson.seed + n for n in range(len(peers))]
+    state = TrainingState(peers, optimizers, seeds, 1, None, Alone())
+    teacher_logit_TB: Tensor | None = None
+
+    def pulled(logit_NB: Tensor, label_B: Tensor) -> tuple[Tensor, Tensor]:
+        loss_N = bce(label_B, logit_NB)
+        if pull is not None:
+            loss_N = loss_N + lesson.weight * pull(logit_NB, teacher_logit_TB)
+        return loss_N, loss_N.detach()[None]
+
+    dtype = product_dtype(optimizer_config.precision, device)
+    batch_rows = optimizer_config.batch_rows
+    steps = num_batches(train, batch_rows)
     for epoch in range(lesson.epochs):
         for model in peers:
             model.train()
-        order = shuffled_rows(train.rows, optimizer_config.batch_rows, lesson.seed + 7919 * epoch)
-        for step, chosen_B in enumerate(order):
-            lr = learning_rate(lesson.lr, epoch + step / steps)
-            ids_BF = torch.from_numpy(train.ids_RF[chosen_B])
-            label_B = torch.from_numpy(train.label_R[chosen_B].astype(np.float32))
-            touched = Touched(ids_BF)
-            rows_NBFE = [optimizer.gather(touched) for optimizer in optimizers]
-            logits, own_losses = [], []
-            for n, (model, rows_BFE) in enumerate(zip(peers, rows_NBFE, strict=True)):
-                torch.set_rng_state(random[n])
-                with products_in(dtype):
-                    logit_B, own_loss = model.learn(rows_BFE)
-                logits.append(logit_B)
-                own_losses += [] if own_loss is None else [own_loss]
-                random[n] = torch.get_rng_state()
-            logit_NB = torch.stack(logits)
-            loss_N = bce(label_B, logit_NB)
-            if lesson.pull is not None:
-                loss_N = loss_N + lesson.weight * lesson.pull(logit_NB, _on(lesson, chosen_B))
-            sum(own_losses, loss_N.sum()).backward()
-            for optimizer, rows_BFE in zip(optimizers, rows_NBFE, strict=True):
-                optimizer.step(lr, touched.row_U, touched.sum_of_rows(rows_BFE.grad))
+        order = lesson.seed + 7919 * epoch
+        batches = zip(
+            rows.shuffled(batch_rows, order),
+            shuffled_rows(train.rows, batch_rows, order),
+            strict=True,
+        )
+        with side_by_side(peers) as each:
+            # Not recorded on a GPU: a teacher's logits are others in every step.
+            step = Step(peers, optimizers, pulled, dtype, state.random, each)
+            for number, ((ids_BF, label_B), chosen_B) in enumerate(batches):
+                lr = learning_rate(lesson.lr, epoch + number / steps)
+                teacher_logit_TB = _on(lesson, chosen_B, device)
+                step(lr, step.look(ids_BF), label_B)
+                if others is not None:
+                    others.param_groups[0]["lr"] = lr
+                    others.step()
+                    others.zero_grad(set_to_none=True)
                 if averages:
-                    optimizer.settle()  # an average reads every weight in every step
-            if others is not None:
-                others.param_groups[0]["lr"] = lr
-                others.step()
-                others.zero_grad(set_to_none=True)
-            for average in averages:
-                average.update()
+                    for optimizer in optimizers:
+                        optimizer.settle()  # an average reads every weight in every step
+                for average in averages:
+                    average.update()
         for optimizer in optimizers:
             optimizer.settle()
         for average in averages:
@@ -96,7 +107,8 @@ def teach(
         after_epoch(epoch + 1)
 
 
-def _on(lesson: Lesson, chosen_B: np.ndarray) -> torch.Tensor | None:
+def _on(lesson: Lesson, chosen_B: np.ndarray, device: torch.device) -> Tensor | None:
     if lesson.teacher_logit_TR is None:
         return None
-    return torch.from_numpy(np.ascontiguousarray(lesson.teacher_logit_TR[:, chosen_B]))
+    logit_TB = np.ascontiguousarray(lesson.teacher_logit_TR[:, chosen_B])
+    return torch.from_numpy(logit_TB).to(device)
