@@ -34,7 +34,7 @@ def test_every_file_is_a_complete_configuration():
         name = path.relative_to(ROOT).as_posix()
         record = RECORDS.get(name, RECORDS.get(str(Path(name).parent), RunConfig))
         assert isinstance(check_config(path, record), record), path
-    assert len(FILES) == 20
+    assert len(FILES) == 22
 
 
 def test_a_file_of_one_pipeline_is_refused_by_the_other():
