@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.csv
 
 from mutualctr.data.contract import ROW_COLUMN, Column, Contract
+from mutualctr.data.in_threads import in_order
 from mutualctr.data.malformed import Lines, Malformed, too_long
 from mutualctr.data.read_ahead import read_ahead
 from mutualctr.data.source import BLOCK_BYTES, Block, LongLine, check, checked
@@ -58,22 +59,17 @@ def typed_tables(
     row instead, and the others go on with the numbers that they have. A wrong header always
     raises.
     """
-    layout = contract.format
-    columns = [column.name for column in contract.columns]
-    header_lines = int(layout.has_header)
+    layout, header_lines = contract.format, int(contract.format.has_header)
+    names = [column.name for column in contract.columns]
     blocks = _unmarked(blocks, name)
     if aside is None:
-        blocks = checked(blocks, name, layout.separator, columns)
-    for block in read_ahead(iter(blocks)):
-        if layout.has_header and block.first_line == 1:
-            check(_first_line(block), name, layout.separator, columns)
-            block, columns = _cut_header(block, name, contract, columns)
-            if not block.data:
-                continue
+        blocks = checked(blocks, name, layout.separator, names)
+
+    def typed(found: _Found) -> tuple[pa.Table | None, list[Malformed]]:
+        block, columns = found
         if isinstance(block, LongLine):
-            aside(too_long(block, header_lines, BLOCK_BYTES))
-            continue
-        first_row = block.first_line - header_lines
+            return None, [too_long(block, header_lines, BLOCK_BYTES)]
+        first_row, malformed = block.first_line - header_lines, []
         try:
             if aside is not None:
                 check(block, name, layout.separator, columns)
@@ -83,11 +79,33 @@ def typed_tables(
             if aside is None:
                 raise
             table, lines = _sift(block, name, contract, columns)
-            rows = first_row + lines.sound()
-            for malformed in lines.malformed(header_lines):
-                aside(malformed)
+            rows, malformed = first_row + lines.sound(), list(lines.malformed(header_lines))
             assert table.num_rows == len(rows)
-        yield pa.table([pa.array(rows), *table.columns], schema=event_schema(contract))
+        table = pa.table([pa.array(rows), *table.columns], schema=event_schema(contract))
+        return table, malformed
+
+    for table, malformed in in_order(typed, read_ahead(_below_header(blocks, name, contract))):
+        for row in malformed:
+            aside(row)
+        if table is not None:
+            yield table
+
+
+_Found = tuple[Block | LongLine, list[str]]
+"""A block of rows, and the columns in the order in which they stand in the file."""
+
+
+def _below_header(
+    blocks: Iterable[Block | LongLine], name: str, contract: Contract
+) -> Iterator[_Found]:
+    columns = [column.name for column in contract.columns]
+    for block in blocks:
+        if contract.format.has_header and block.first_line == 1:
+            check(_first_line(block), name, contract.format.separator, columns)
+            block, columns = _cut_header(block, name, contract, columns)
+            if not block.data:
+                continue
+        yield block, columns
 
 
 def _unmarked(blocks: Iterable[Block | LongLine], name: str) -> Iterator[Block | LongLine]:
