@@ -225,15 +225,23 @@ class TouchedTable:
 
 def adam(parts: Sequence[Tensor], lr: float | Tensor, step: int | Tensor, l2: float) -> None:
     """One step, in place, over (weight, gradient, first moment, second moment); steps from 1."""
-    step = step if isinstance(step, Tensor) else torch.tensor(float(step))
-    weight, gradient, first, second = parts
+    adam_of_many([[part] for part in parts], lr, step, l2)
+
+
+def adam_of_many(
+    parts: Sequence[Sequence[Tensor]], lr: float | Tensor, step: int | Tensor, l2: float
+) -> None:
+    """`adam` over several weights at once: each of the four parts is a list of tensors."""
+    weights, gradients, firsts, seconds = parts
+    if not isinstance(step, Tensor):
+        step = torch.tensor(float(step), device=weights[0].device)
     torch._fused_adam_(
-        [weight],
-        [gradient],
-        [first],
-        [second],
+        weights,
+        gradients,
+        firsts,
+        seconds,
         [],
-        [step],
+        [step] * len(weights),
         lr=lr,
         beta1=BETAS[0],
         beta2=BETAS[1],
