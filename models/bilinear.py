@@ -1,21 +1,23 @@
-"""FiBiNET's bilinear interaction p_ij = (v_i W) ⊙ v_j for all pairs i < j.
+"""FiBiNET's bilinear interaction p_ij = (v_i W) ⊙ v_j for all pairs i < j, and the layer above it.
 
 B rows, F fields, D embedding dim, P pairs = F(F−1)/2, R right fields of one left field,
-S paths.
+S paths, X = S·P·D, Y width of the layer.
 """
 
 from typing import Literal
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from models.mlp import before_relu
 from models.pairs import pair_indices, traced_bilinear_pairs
 from models.precision import product_dtype
 
 
 class Bilinear(nn.Module):
-    """emb_BFD → [B, P·D], the pairs in the order of `pair_indices`.
+    """The matrices W of one path; the pairs are in the order of `pair_indices`.
 
     The options differ only in which pairs share a matrix W:
     `all`: one for every pair; `each`: one per left field; `interaction`: one per pair.
@@ -51,59 +53,61 @@ class Bilinear(nn.Module):
         self.weight = nn.Parameter(torch.empty(num_matrices, embedding_dim, embedding_dim))
         nn.init.normal_(self.weight, std=embedding_dim**-0.5)
 
-    def forward(self, emb_BFD: Tensor) -> Tensor:
-        return pair_products((emb_BFD, self))
+    def matrix_of_pair(self) -> Tensor:
+        """weight_PDD: each pair's W, whoever shares it."""
+        return self.weight.index_select(0, self.matrix_P)
 
 
-def pair_products(*paths: tuple[Tensor, Bilinear]) -> Tensor:
-    """[B, paths·P·D]: the pairs of each (emb_BFD, Bilinear), side by side, in `product_dtype`.
+def hidden_of_pairs(dense: nn.Linear, *paths: tuple[Tensor, Bilinear]) -> Tensor:
+    """relu(W x + b) [B, Y], x [B, X] the pairs of each (emb_BFD, Bilinear) side by side.
 
-    One tensor for all paths, because joining two of 24 thousand numbers a row costs as much as
-    making them.
+    Runs in `product_dtype`, as models/mlp.py does. One function for pairs and layer, because the
+    gradient of 24 thousand numbers a row is then never written as a whole.
     """
-    inputs = [
-        tensor
-        for emb_BFD, layer in paths
-        for tensor in (emb_BFD, layer.weight.index_select(0, layer.matrix_P))
-    ]
+    inputs = [tensor for emb_BFD, layer in paths for tensor in (emb_BFD, layer.matrix_of_pair())]
     if torch.compiler.is_exporting():  # a Function of our own is no operator of ONNX
         pairs = zip(inputs[::2], inputs[1::2], strict=True)
-        return torch.cat([traced_bilinear_pairs(emb, weight) for emb, weight in pairs], dim=1)
-    return _PairProducts.apply(*inputs)
+        x_BX = torch.cat([traced_bilinear_pairs(emb, weight) for emb, weight in pairs], dim=1)
+        return dense(x_BX).relu()
+    return _HiddenOfPairs.apply(dense.weight, dense.bias, *inputs)
 
 
-class _PairProducts(torch.autograd.Function):
+class _HiddenOfPairs(torch.autograd.Function):
     """p_ij = (v_i W_ij) ⊙ v_j with the pairs of one left field in one matrix product.
 
-    Inputs: emb_BFD and weight_PDD of the first path, of the second, … The right fields of a left
-    field i are the slice v_{i+1}, …, v_{F−1}, so nothing is gathered; v_i W_ij is made again in
-    backward instead of being kept, which is cheap (D multiplications per number) and saves
-    [B, P, D] per path. The naive loop it must equal is in tests/models/test_bilinear.py.
+    Inputs: the layer's weight and bias; emb_BFD and weight_PDD of the first path, of the second, …
+    The right fields of a left field i are the slice v_{i+1}, …, v_{F−1}, so nothing is gathered.
+    Backward makes again what is cheap (D multiplications per number) and would fill [B, P, D] per
+    path: v_i W_ij, and the gradient of the pairs, whose part of one left field is used up while it
+    lies in the cache. The naive loop it must equal is in tests/models/test_bilinear.py.
     """
 
     @staticmethod
-    def forward(ctx, *inputs: Tensor) -> Tensor:
+    def forward(ctx, weight_YX: Tensor, bias_Y: Tensor, *inputs: Tensor) -> Tensor:
         dtype = product_dtype(inputs[0])
-        kept = [tensor.to(dtype) for tensor in inputs]
-        ctx.save_for_backward(*kept)
         ctx.dtype = inputs[0].dtype
+        weight_YX, bias_Y, *kept = (tensor.to(dtype) for tensor in (weight_YX, bias_Y, *inputs))
         emb_BFD, weight_PDD = kept[:2]
         batch, fields, dim = emb_BFD.shape
-        pairs_BSPD = emb_BFD.new_empty(batch, len(inputs) // 2, len(weight_PDD), dim)
-        for path in range(len(inputs) // 2):
+        pairs_BSPD = emb_BFD.new_empty(batch, len(kept) // 2, len(weight_PDD), dim)
+        for path in range(len(kept) // 2):
             emb_BFD, weight_PDD = kept[2 * path : 2 * path + 2]
             for i, span in enumerate(_spans(fields)):
                 moved_BRD = _moved(emb_BFD[:, i], weight_PDD[span])
                 torch.mul(moved_BRD, emb_BFD[:, i + 1 :], out=pairs_BSPD[:, path, span])
-        return pairs_BSPD.flatten(1)
+        x_BX = pairs_BSPD.flatten(1)
+        y_BY = F.linear(x_BX, weight_YX, bias_Y).relu_()
+        ctx.save_for_backward(x_BX, weight_YX, y_BY, *kept)
+        return y_BY
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, grad_B_SPD: Tensor) -> tuple[Tensor, ...]:
-        kept = ctx.saved_tensors
+    def backward(ctx, grad_BY: Tensor) -> tuple[Tensor, ...]:
+        x_BX, weight_YX, y_BY, *kept = ctx.saved_tensors
+        grad_BY, grad_weight_YX, grad_bias_Y = before_relu(grad_BY, x_BX, y_BY)
         batch, fields, dim = kept[0].shape
-        grad_BSPD = grad_B_SPD.view(batch, len(kept) // 2, -1, dim)
-        gradients = []
+        weight_YSPD = weight_YX.view(len(weight_YX), len(kept) // 2, -1, dim)
+        gradients = [grad_weight_YX.to(ctx.dtype), grad_bias_Y.to(ctx.dtype)]
         for path in range(len(kept) // 2):
             emb_BFD, weight_PDD = kept[2 * path : 2 * path + 2]
             # Sums over up to F − 1 pairs, so not in the short dtype.
@@ -111,8 +115,8 @@ class _PairProducts(torch.autograd.Function):
             grad_weight_PDD = torch.empty_like(weight_PDD, dtype=ctx.dtype)
             for i, span in enumerate(_spans(fields)):
                 left_BD, weight_RDD = emb_BFD[:, i], weight_PDD[span]
-                # A copy that lies together; the rows of the whole lie 24 thousand numbers apart.
-                grad_BRD = grad_BSPD[:, path, span].clone(memory_format=torch.contiguous_format)
+                grad_BRD = grad_BY @ weight_YSPD[:, path, span].flatten(1)
+                grad_BRD = grad_BRD.view(batch, -1, dim)
                 grad_emb_BFD[:, i + 1 :] += _moved(left_BD, weight_RDD).mul_(grad_BRD)
                 grad_moved = grad_BRD.mul_(emb_BFD[:, i + 1 :]).flatten(1)
                 grad_emb_BFD[:, i] += grad_moved @ _side_by_side(weight_RDD).t()

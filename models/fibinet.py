@@ -20,7 +20,7 @@ from typing import Literal
 from torch import Tensor, nn
 
 from models.base import ClickModel
-from models.bilinear import Bilinear, pair_products
+from models.bilinear import Bilinear, hidden_of_pairs
 from models.mlp import MLP, linear
 
 
@@ -51,8 +51,9 @@ class FiBiNET(ClickModel):
 
     def interact(self, rows_BFE: Tensor) -> Tensor:
         emb_BFD, first_B = self.embedding.split(rows_BFE)
-        pairs = pair_products((emb_BFD, self.raw_pairs), (self.senet(emb_BFD), self.weighted_pairs))
-        return self.bias + first_B + self.head(self.mlp(pairs)).squeeze(1)
+        paths = (emb_BFD, self.raw_pairs), (self.senet(emb_BFD), self.weighted_pairs)
+        hidden_BH = self.mlp.after_first(hidden_of_pairs(self.mlp.first, *paths))
+        return self.bias + first_B + self.head(hidden_BH).squeeze(1)
 
 
 class SENET(nn.Module):

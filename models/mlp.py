@@ -37,20 +37,36 @@ class MLP(nn.Module):
         self.layers = nn.Sequential(*layers)
         self.out_width = in_width
 
+    @property
+    def first(self) -> nn.Linear:
+        """The first layer's weights, for whoever computes its relu(W x + b) otherwise."""
+        return self.layers[0]
+
     def forward(self, x_BX: Tensor) -> Tensor:
         """Return hidden_BH."""
-        dtype = self.layers[0].weight.dtype
-        for place in range(0, len(self.layers), 3):
+        return self.after_first(_DenseRelu.apply(x_BX, self.first.weight, self.first.bias))
+
+    def after_first(self, x_BX: Tensor) -> Tensor:
+        """Return hidden_BH from relu(W x + b) of the first layer."""
+        x_BX = self.layers[2](x_BX)
+        for place in range(3, len(self.layers), 3):
             dense, dropout = self.layers[place], self.layers[place + 2]
             x_BX = dropout(_DenseRelu.apply(x_BX, dense.weight, dense.bias))
-        return x_BX.to(dtype)
+        return x_BX.to(self.first.weight.dtype)
 
 
-class _DenseRelu(torch.autograd.Function):
-    """relu(x Wᵀ + b) in place over the product: what backward needs is the result itself.
+def before_relu(grad_BY: Tensor, x_BX: Tensor, y_BY: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Of y = relu(x Wᵀ + b): the gradients of what relu was given, of W and of b, in y's dtype.
 
     The derivative of relu at 0 is 0, as in torch.
     """
+    grad_BY = torch.ops.aten.threshold_backward(grad_BY.to(y_BY.dtype), y_BY, 0)
+    # Summed in float32 inside; asking sum for another dtype would be ten times slower.
+    return grad_BY, grad_BY.t() @ x_BX, grad_BY.sum(dim=0)
+
+
+class _DenseRelu(torch.autograd.Function):
+    """relu(x Wᵀ + b) in place over the product: what backward needs is the result itself."""
 
     @staticmethod
     def forward(ctx, x_BX: Tensor, weight_YX: Tensor, bias_Y: Tensor) -> Tensor:
@@ -66,8 +82,6 @@ class _DenseRelu(torch.autograd.Function):
     def backward(ctx, grad_BY: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         x_BX, weight_YX, y_BY = ctx.saved_tensors
         x_dtype, weight_dtype = ctx.dtypes
-        grad_BY = torch.ops.aten.threshold_backward(grad_BY.to(y_BY.dtype), y_BY, 0)
-        grad_weight_YX = (grad_BY.t() @ x_BX).to(weight_dtype)
-        # Summed in float32 inside; asking sum for another dtype would be ten times slower.
-        grad_bias_Y = grad_BY.sum(dim=0).to(weight_dtype)
-        return (grad_BY @ weight_YX).to(x_dtype), grad_weight_YX, grad_bias_Y
+        grad_BY, grad_weight_YX, grad_bias_Y = before_relu(grad_BY, x_BX, y_BY)
+        grad_x_BX = (grad_BY @ weight_YX).to(x_dtype)
+        return grad_x_BX, grad_weight_YX.to(weight_dtype), grad_bias_Y.to(weight_dtype)
