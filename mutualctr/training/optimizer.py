@@ -88,8 +88,7 @@ class PeerOptimizer:
 class _Weights:
     """Dense weights with one L2, their moments, and how many steps they took.
 
-    What torch.optim.Adam(fused=True) does, without its bookkeeping, which costs a hundredth of a
-    step.
+    The steps of torch.optim.Adam(fused=True), without its bookkeeping for every weight.
     """
 
     def __init__(self, weights: list[Parameter], l2: float) -> None:
