@@ -3,9 +3,9 @@
     python -m benchmarks.bench_data [--rows 500000] [--fuxictr build/venv-fuxictr/bin/python]
 
 Every contestant runs in a process of its own on two threads, in turn, and times itself without its
-imports. `ratio_fuxictr` is against FuxiCTR's public entry `build_dataset`, `ratio_fuxictr_direct`
-against its FeatureProcessor called without Ray. FuxiCTR reads three CSV files that are split and
-given a header beforehand, not counted against it; DeepCTR's recipe writes nothing.
+imports. `ratio_fuxictr` is against the better of FuxiCTR's two ways, and there is one against its
+public entry alone. FuxiCTR reads three CSV files that are split and given a header beforehand, not
+counted against it; DeepCTR's recipe writes nothing.
 """
 
 import argparse
@@ -50,14 +50,15 @@ def measure(rows: int, fuxictr: Path) -> dict[str, Any]:
         source_bytes = source.stat().st_size
     rates = {name: _rates(rows, taken) for name, taken in seconds.items()}
     ours = rates.pop("mutualctr")
+    best_fuxictr = max(rates["fuxictr"]["rows_per_s"], rates["fuxictr_direct"]["rows_per_s"])
     return {
         "rows": rows,
         "source_bytes": source_bytes,
         "threads": THREADS,
         **ours,
         "peers": rates,
-        "ratio_fuxictr": ours["rows_per_s"] / rates["fuxictr"]["rows_per_s"],
-        "ratio_fuxictr_direct": ours["rows_per_s"] / rates["fuxictr_direct"]["rows_per_s"],
+        "ratio_fuxictr": ours["rows_per_s"] / best_fuxictr,
+        "ratio_fuxictr_build_dataset": ours["rows_per_s"] / rates["fuxictr"]["rows_per_s"],
         "ratio_deepctr": ours["rows_per_s"] / rates["deepctr"]["rows_per_s"],
     }
 
