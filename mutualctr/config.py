@@ -169,7 +169,7 @@ class OptimizerConfig(Closed):
     l2_scope: Literal["full", "touched"]
     """`full`: every row of the table decays each step; `touched`: only the batch's rows move."""
     precision: Literal["auto", "fp32", "bf16"]
-    """Of the large matrix products; weights and sums are fp32 always. `auto`: bf16 where native."""
+    """Of the large matrix products; weights and sums are fp32 always. `auto`: bf16 where faster."""
 
 
 class PretrainConfig(Closed):

@@ -2,6 +2,7 @@
 
 import ctypes
 import functools
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Literal
@@ -11,6 +12,8 @@ import torch
 Precision = Literal["auto", "fp32", "bf16"]
 FLOAT32_ERROR = 3e-6
 """Largest error of a product, in units of its largest entry, that is float32's own rounding."""
+PROBED, TRIES = 512, 9
+"""Rows of the products that bf16 is judged by, and how many there are: a few milliseconds."""
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # malloc.h of glibc
 KEEP_BYTES = 1 << 30
 
@@ -23,18 +26,40 @@ def best_device() -> torch.device:
 def product_dtype(precision: Precision, device: torch.device) -> torch.dtype | None:
     """What models.precision.products_in takes; None is the weights' own dtype.
 
-    `auto` is bf16 where the processor multiplies it natively (docs/RESULTS.md has its AUC), so a
-    run repeats its bits on the same kind of processor only, as everything here does.
+    `auto` is bf16 where that is faster (docs/RESULTS.md has its AUC), so a run repeats its bits on
+    the same kind of processor only, as everything here does.
     """
     if precision == "auto":
-        precision = "bf16" if _native_bf16(device) else "fp32"
+        faster = _gpu_has_bf16(device) if device.type == "cuda" else _bf16_is_faster()
+        precision = "bf16" if faster else "fp32"
     return torch.bfloat16 if precision == "bf16" else None
 
 
-def _native_bf16(device: torch.device) -> bool:
-    if device.type == "cuda":
-        return torch.cuda.get_device_capability(device) >= (8, 0)
-    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+def _gpu_has_bf16(device: torch.device) -> bool:
+    return torch.cuda.get_device_capability(device) >= (8, 0)
+
+
+@functools.cache
+def _bf16_is_faster() -> bool:
+    """Whether this processor multiplies bf16 faster than float32.
+
+    Having the instruction says nothing: AMD's Zen 4 multiplies twice as fast with it, Intel's
+    Sapphire Rapids without its tiles half as fast (docs/RESULTS.md). Between the two there is room
+    enough for the fastest of some products in turn to give the same answer every time.
+    """
+    if not (torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()):
+        return False
+    exact = torch.randn(PROBED, PROBED, generator=torch.Generator().manual_seed(0))
+    short = exact.bfloat16()
+    with fast_products():
+        pairs = [(_seconds_to_square(short), _seconds_to_square(exact)) for _ in range(TRIES)]
+    return min(pair[0] for pair in pairs) < min(pair[1] for pair in pairs)
+
+
+def _seconds_to_square(matrix: torch.Tensor) -> float:
+    start = time.perf_counter()
+    matrix @ matrix
+    return time.perf_counter() - start
 
 
 @contextmanager
