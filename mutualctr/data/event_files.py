@@ -61,8 +61,8 @@ def write_file(
     """
     rows, writer = 0, None
     try:
-        for group in read_ahead(_row_groups_of(tables, schema, group_bytes)):
-            coded = _coded(group)
+        groups = read_ahead(_row_groups_of(tables, schema, group_bytes))
+        for coded in read_ahead(map(_coded, groups)):
             if writer is None:
                 writer = _writer(path, coded)
             writer.write_table(coded, row_group_size=2 * ROW_GROUP_ROWS)

@@ -37,8 +37,8 @@ from mutualctr.data.stored import LocalFile, Reading, StoredFile, plain_bytes, s
 from mutualctr.errors import DataError
 from mutualctr.files import replacing
 
-GROUPS_IN_MEMORY = 4
-"""Row groups that are in memory together: gathered, handed on, coded, written."""
+GROUPS_IN_MEMORY = 5
+"""Row groups that are in memory together: gathered, handed on, coded, handed on, written."""
 
 Aside = Callable[[Malformed], None] | None
 Part = StoredFile | Table

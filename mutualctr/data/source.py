@@ -210,6 +210,6 @@ def _check_line_ends(block: Block, path: Path | str) -> None:
                 "end lines with LF or CR LF only."
             )
     ends = np.frombuffer(block.data, np.uint8) == ord("\n")
-    if ends[0] or (ends[1:] & ends[:-1]).any():
+    if ends[0] or np.count_nonzero(ends[1:] & ends[:-1]):  # any() takes eight times as long
         empty = 0 if ends[0] else block.data.find(b"\n\n") + 1
         raise DataError(f"{path}: line {block.line_at(empty)} is empty; remove it.")
