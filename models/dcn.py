@@ -25,9 +25,11 @@ from collections.abc import Sequence
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 from models.base import ClickModel
 from models.mlp import MLP, linear
+from models.precision import product_dtype
 
 
 class DCN(ClickModel):
@@ -57,7 +59,8 @@ class DCN(ClickModel):
     def interact(self, rows_BFE: Tensor) -> Tensor:
         x0_BX = rows_BFE.flatten(1)
         cross_1X, deep_1H = self.head.weight.split([x0_BX.shape[1], self.mlp.out_width], dim=1)
-        return self.bias + self.cross(x0_BX, cross_1X) + (self.mlp(x0_BX) @ deep_1H.t()).squeeze(1)
+        x0_BX, cross_B = self.cross(x0_BX, cross_1X)
+        return self.bias + cross_B + (self.mlp(x0_BX) @ deep_1H.t()).squeeze(1)
 
 
 class CrossNetwork(nn.ModuleList):
@@ -66,15 +69,38 @@ class CrossNetwork(nn.ModuleList):
     def __init__(self, width: int, layers: int):
         super().__init__(CrossLayer(width) for _ in range(layers))
 
-    def forward(self, x0_BX: Tensor, head_1X: Tensor) -> Tensor:
-        """Return the layers' part of the logit [B]; the products keep the dtype of x0_BX."""
+    def forward(self, x0_BX: Tensor, head_1X: Tensor) -> tuple[Tensor, Tensor]:
+        """Return x_0 in `product_dtype`, for the MLP, and the layers' part of the logit [B]."""
         rows = [layer.project.weight for layer in self] + [head_1X]
-        seen_by_BL = F.linear(x0_BX, torch.cat(rows))
+        deep_x0_BX, seen_by_BL = _DeepAndSeen.apply(x0_BX, torch.cat(rows))
         alpha_B, beta_X = torch.ones_like(seen_by_BL[:, 0]), torch.zeros_like(self[0].bias)
         for layer, seen_B in zip(self, seen_by_BL.unbind(1), strict=False):
             alpha_B = alpha_B + alpha_B * seen_B + layer.project.weight[0].dot(beta_X)
             beta_X = beta_X + layer.bias
-        return alpha_B * seen_by_BL[:, -1] + head_1X[0].dot(beta_X)
+        return deep_x0_BX, alpha_B * seen_by_BL[:, -1] + head_1X[0].dot(beta_X)
+
+
+class _DeepAndSeen(torch.autograd.Function):
+    """x_0 → x_0 in `product_dtype` for the MLP, and its products with L vectors [B, L].
+
+    One function, because the gradient of the second is then added to that of the first within the
+    product that makes it.
+    """
+
+    @staticmethod
+    def forward(ctx, x0_BX: Tensor, vectors_LX: Tensor) -> tuple[Tensor, Tensor]:
+        ctx.save_for_backward(x0_BX, vectors_LX)
+        return x0_BX.to(product_dtype(x0_BX)), F.linear(x0_BX, vectors_LX)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad_deep_BX: Tensor, grad_seen_BL: Tensor) -> tuple[Tensor, Tensor]:
+        x0_BX, vectors_LX = ctx.saved_tensors
+        own_BX = grad_deep_BX.to(x0_BX.dtype)
+        # A tensor that was just made may be written over, one that autograd gave may not.
+        out = None if own_BX is grad_deep_BX else own_BX
+        grad_x0_BX = torch.addmm(own_BX, grad_seen_BL, vectors_LX, out=out)
+        return grad_x0_BX, grad_seen_BL.t() @ x0_BX
 
 
 class CrossLayer(nn.Module):

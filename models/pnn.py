@@ -82,7 +82,8 @@ class _InnerProducts(torch.autograd.Function):
 
     The whole Gram matrix costs twice the products but twenty times less than gathering two
     embeddings per pair, and row i of the triangle is the slice i+1 … F−1, so nothing is indexed.
-    With G the gradient laid into both triangles, the gradient of V is G V.
+    With U the gradient laid into the upper triangle, the gradient of V is U V + Uᵀ V: two thin
+    products cost a third of filling the lower triangle too, which is written column by column.
     """
 
     @staticmethod
@@ -96,13 +97,11 @@ class _InnerProducts(torch.autograd.Function):
     def backward(ctx, grad_BP: Tensor) -> Tensor:
         (emb_BFD,) = ctx.saved_tensors
         fields, start = emb_BFD.shape[1], 0
-        grad_BFF = grad_BP.new_zeros(len(grad_BP), fields, fields)
+        upper_BFF = grad_BP.new_zeros(len(grad_BP), fields, fields)
         for i in range(fields - 1):
-            grad_BR = grad_BP[:, start : start + fields - 1 - i]
-            grad_BFF[:, i, i + 1 :] = grad_BR
-            grad_BFF[:, i + 1 :, i] = grad_BR
+            upper_BFF[:, i, i + 1 :] = grad_BP[:, start : start + fields - 1 - i]
             start += fields - 1 - i
-        return torch.bmm(grad_BFF, emb_BFD)
+        return torch.bmm(upper_BFF, emb_BFD).baddbmm_(upper_BFF.transpose(1, 2), emb_BFD)
 
 
 class OuterProduct(nn.Module):

@@ -21,7 +21,7 @@ def test_the_bias_is_outside_the_product():
         }
     )
     x_BX = torch.tensor([[1.0, 2.0, 3.0, -1.0]])
-    seen = [cross(x_BX, head_1X[None]).item() for head_1X in torch.eye(4)]
+    seen = [cross(x_BX, head_1X[None])[1].item() for head_1X in torch.eye(4)]
     assert seen == [5.0, 11.0, 15.0, -5.0]
 
 
@@ -36,7 +36,9 @@ def test_the_thin_product_equals_the_layers_one_by_one(width, layers, seed):
     x_BX = x0_BX
     for layer in cross:
         x_BX = x0_BX * layer.project(x_BX) + layer.bias + x_BX
-    naive_B, thin_B = (x_BX @ head_1X.t()).squeeze(1), cross(x0_BX, head_1X)
+    deep_BX, thin_B = cross(x0_BX, head_1X)
+    # What an MLP does with x_0 adds to the gradient that comes through the layers.
+    naive_B, thin_B = (x_BX @ head_1X.t()).squeeze(1) + x0_BX.prod(1), thin_B + deep_BX.prod(1)
     torch.testing.assert_close(thin_B, naive_B)
     # The last layer's bias reaches the logit and no product; every input has a gradient.
     inputs = [x0_BX, head_1X, *cross.parameters()]
