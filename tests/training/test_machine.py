@@ -1,6 +1,6 @@
 """What the processor does well: chosen by measuring, and exact where exactness is promised."""
 
-import itertools
+from pathlib import Path
 
 import pytest
 import torch
@@ -24,47 +24,32 @@ def test_precision_is_what_is_asked_for(monkeypatch):
         assert product_dtype("auto", CPU) is expected
 
 
-@pytest.fixture
-def processor(monkeypatch):
-    """Makes a processor: whether it has the instruction, and what a product takes in either way."""
-
-    def make(has_bf16, bf16_seconds, fp32_seconds):
-        machine._bf16_is_faster.cache_clear()
-        monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: has_bf16)
-        monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
-        seconds = {torch.bfloat16: itertools.cycle(bf16_seconds)}
-        seconds[torch.float32] = itertools.cycle(fp32_seconds)
-        monkeypatch.setattr(machine, "_seconds_to_square", lambda m: next(seconds[m.dtype]))
-
-    yield make
+@pytest.mark.parametrize(
+    ("tiles", "instruction", "maker", "expected"),
+    [
+        (True, True, "GenuineIntel", torch.bfloat16),
+        (False, True, "AuthenticAMD", torch.bfloat16),
+        (False, True, "GenuineIntel", None),  # half the rate of float32
+        (False, True, "", None),
+        (False, False, "AuthenticAMD", None),
+    ],
+)
+def test_auto_is_bf16_where_that_is_faster(monkeypatch, tiles, instruction, maker, expected):
     machine._bf16_is_faster.cache_clear()
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: tiles)
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: instruction)
+    monkeypatch.setattr(machine, "_processor", lambda: f"vendor_id\t: {maker}\n")
+    try:
+        assert product_dtype("auto", CPU) is expected
+    finally:
+        machine._bf16_is_faster.cache_clear()
 
 
-def test_auto_is_bf16_only_where_the_instruction_is_there_and_faster(processor):
-    processor(False, [1.0], [2.0])
-    assert product_dtype("auto", CPU) is None
-    processor(True, [1.0], [2.0])
-    assert product_dtype("auto", CPU) is torch.bfloat16
-    processor(True, [2.0], [1.0])
-    assert product_dtype("auto", CPU) is None
-
-
-def test_a_busy_neighbour_does_not_change_what_auto_is(processor):
-    processor(True, [9.0, 1.0, 5.0], [2.0])
-    assert product_dtype("auto", CPU) is torch.bfloat16
-    processor(True, [2.0], [9.0, 8.0, 1.0])
-    assert product_dtype("auto", CPU) is None
-
-
-def test_the_answer_is_found_out_once(processor, monkeypatch):
-    processor(True, [1.0], [2.0])
-    product_dtype("auto", CPU)
-    monkeypatch.setattr(machine, "_seconds_to_square", None)
-    assert product_dtype("auto", CPU) is torch.bfloat16
-
-
-def test_the_products_that_are_timed_are_real():
-    assert machine._seconds_to_square(torch.ones(4, 4).bfloat16()) > 0.0
+def test_the_system_says_something_of_the_processor(monkeypatch):
+    assert machine._processor()
+    monkeypatch.setattr(machine, "Path", lambda name: Path("/no/such/file"))
+    monkeypatch.setattr(machine.platform, "processor", lambda: "AMD64, AuthenticAMD")
+    assert machine._processor() == "AMD64, AuthenticAMD"
 
 
 def test_a_request_ends_where_it_ends():
