@@ -30,6 +30,9 @@ os.environ |= {
     "XDG_CACHE_HOME": f"{SCRATCH.name}/cache",
     "PYTHONPATH": str(ROOT),
 }
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Files run side by side: a thread that waits must leave its core to the other's work.
+    os.environ["OMP_WAIT_POLICY"] = "passive"
 for room in sorted(Path(__file__).parent.iterdir()):
     if room.is_dir():
         sys.path.append(str(room))
