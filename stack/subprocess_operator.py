@@ -10,17 +10,22 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from pydantic import Field
+from zenml import constants
+from zenml.config.global_config import GlobalConfiguration
 from zenml.enums import ExecutionStatus
 from zenml.models import StepRunResponse
 from zenml.step_operators import BaseStepOperator, BaseStepOperatorConfig, BaseStepOperatorFlavor
+from zenml.utils import source_utils
 
 from mutualctr.errors import StackError
 
@@ -98,8 +103,8 @@ class SubprocessStepOperator(BaseStepOperator):
         Raises StackError where a signal killed it: then nothing else can say why.
         """
         child = self._children[str(step_run.id)]
-        with self._slots_of_this_machine().taken(child.gpus) as gpus:
-            code = child.run(gpus)
+        with self._slots_of_this_machine().taken(child.gpus) as gpus, own_settings() as settings:
+            code = child.run(gpus, settings)
         if code < 0 and not child.cancelled:
             raise StackError(
                 f"The process of step `{child.name}` was killed by signal {-code}"
@@ -131,6 +136,23 @@ class SubprocessStepOperator(BaseStepOperator):
             return self._slots
 
 
+@contextmanager
+def own_settings() -> Iterator[dict[str, str]]:
+    """An environment in which ZenML keeps its settings in a folder that no other process has.
+
+    ZenML empties and writes its files of settings whenever a process starts, so of two that start
+    together one may read an empty file and end in a traceback. A step's process is told store,
+    stack and project by its environment and needs none of them.
+    """
+    with tempfile.TemporaryDirectory(prefix="mutualctr-step-") as folder:
+        yield {
+            constants.ENV_ZENML_CONFIG_PATH: folder,
+            constants.ENV_ZENML_REPOSITORY_PATH: folder,
+            constants.ENV_ZENML_LOCAL_STORES_PATH: GlobalConfiguration().local_stores_path,
+            constants.ENV_ZENML_CUSTOM_SOURCE_ROOT: source_utils.get_source_root(),
+        }
+
+
 class SubprocessFlavor(BaseStepOperatorFlavor):
     """`subprocess`."""
 
@@ -159,15 +181,18 @@ class Child:
         self._process: subprocess.Popen[str] | None = None
         self._lock = threading.Lock()
 
-    def run(self, gpus: Sequence[str]) -> int:
-        """Start, pass every line on under the step's name, return the exit code."""
+    def run(self, gpus: Sequence[str], settings: Mapping[str, str] = MappingProxyType({})) -> int:
+        """Start, pass every line on under the step's name, return the exit code.
+
+        `settings` are more of the environment.
+        """
         with self._lock:
             if self.cancelled:
                 return -15
             visible = {"CUDA_VISIBLE_DEVICES": ",".join(gpus)} if gpus else {}
             self._process = subprocess.Popen(
                 [sys.executable, str(TETHER), str(os.getpid()), *self._command],
-                env=self._environment | visible,
+                env={**self._environment, **settings, **visible},
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 text=True,

@@ -6,13 +6,15 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from zenml.client import Client
 
 from mutualctr.errors import StackError
 from stack.parallel_orchestrator import run_in_order
-from stack.subprocess_operator import TETHER, Child, Slots, visible_gpus
+from stack.subprocess_operator import TETHER, Child, Slots, own_settings, visible_gpus
 
 
 def child(code: str, gpus: int = 0) -> Child:
@@ -29,6 +31,24 @@ def test_a_child_sees_its_gpus_only(capsys):
     show = "import os; print(os.environ['CUDA_VISIBLE_DEVICES'])"
     assert child(show, 2).run(["4", "7"]) == 0
     assert capsys.readouterr().out == "[peer] 4,7\n"
+
+
+def test_a_step_writes_none_of_the_settings_that_others_read(tracking_uri, capsys):
+    # ZenML writes them whenever a process starts, and who reads at that moment finds nothing.
+    from zenml.orchestrators.utils import get_config_environment_vars
+
+    environment, _ = get_config_environment_vars()
+    files = [
+        Path(os.environ["ZENML_CONFIG_PATH"]) / "config.yaml",
+        Path(os.environ["ZENML_REPOSITORY_PATH"]) / ".zen" / "config.yaml",
+    ]
+    look = "from zenml.client import Client; print(len(Client().list_stacks()))"
+    step = Child("peer", [sys.executable, "-c", look], os.environ | environment, 0)
+    before = [file.stat().st_mtime_ns for file in files]
+    with own_settings() as settings:
+        assert step.run([], settings) == 0
+    assert [file.stat().st_mtime_ns for file in files] == before
+    assert f"[peer] {len(Client().list_stacks())}\n" in capsys.readouterr().out
 
 
 def test_ending_it_ends_it_at_once():
