@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from mutualctr.errors import ConfigError
 from stack.scheduling.policy import Policy
 from stack.scheduling.state import Memory, State
 from stack.scheduling.times import Timetable
@@ -82,8 +83,12 @@ class Scheduler:
         self._identity = identity
         self._running: dict[str, tuple[Job, datetime, Run]] = {}
         self._untold: list[tuple[Job, datetime, str]] = []
+        self._late: set[tuple[Job, datetime]] = set()
+        """What could not be told at once, and was complained of."""
+        self._unanswered: str | None = None
+        """What the store of the schedules said last where it did not answer."""
         self.failures = 0
-        """Runs that this scheduler saw fail."""
+        """Runs that this scheduler saw fail, and times from which on it could not see schedules."""
 
     @property
     def busy(self) -> bool:
@@ -93,7 +98,8 @@ class Scheduler:
     def tick(self) -> None:
         """Note which runs ended, then start what is due."""
         self.collect()
-        for job in self._jobs():
+        self._tell_all()
+        for job in self._seen_jobs():
             due = self._claim(job)
             self._tell_all()
             if due is not None:
@@ -115,6 +121,24 @@ class Scheduler:
             else:
                 logger.error("%s failed with code %d; see %s", spoken, code, run.where())
                 self._failed(job, run.why())
+
+    def _seen_jobs(self) -> list[Job]:
+        """The schedules; none while their store does not answer, which the next look may find."""
+        try:
+            jobs = self._jobs()
+        except Exception as error:  # a run may be under way, which must not end with the scheduler
+            if self._unanswered is None:
+                self.failures += 1
+            if self._unanswered != str(error):
+                logger.exception(
+                    "the schedules cannot be read (%s); trying again until they can", error
+                )
+            self._unanswered = str(error)
+            return []
+        if self._unanswered is not None:
+            logger.info("the schedules can be read again")
+        self._unanswered = None
+        return jobs
 
     def _claim(self, job: Job) -> datetime | None:
         """Decide, and write down, whether a run of `job` starts now; returns its due time."""
@@ -219,5 +243,15 @@ class Scheduler:
         return memory.released()
 
     def _tell_all(self) -> None:
-        while self._untold:
-            self._tell(*self._untold.pop(0))
+        """What cannot be told now is told at a later look, unless nothing says any more to whom."""
+        waiting, self._untold = self._untold, []
+        for job, due, sentence in waiting:
+            try:
+                self._tell(job, due, sentence)
+            except ConfigError as error:
+                logger.error("%s: nobody can be told: %s", job.name, error)
+            except Exception as error:  # as for the schedules
+                if (job, due) not in self._late:
+                    logger.warning("%s: not told yet (%s); trying again", job.name, error)
+                self._late.add((job, due))
+                self._untold.append((job, due, sentence))

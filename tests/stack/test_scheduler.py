@@ -59,18 +59,32 @@ class World:
     started: list[datetime] = field(default_factory=list)
     runs: list[FakeRun] = field(default_factory=list)
     told: list[tuple[datetime, str]] = field(default_factory=list)
+    unreachable: str = ""
+    """Why the store that has the schedules does not answer."""
 
     def boot(self, name: str = "scheduler-1") -> Scheduler:
         self.living.add(name)
         return Scheduler(
             State(self.path),
-            jobs=lambda: [self.job],
+            jobs=self.jobs,
             launch=self.launch,
-            tell=lambda job, due, sentence: self.told.append((due, sentence)),
+            tell=self.tell,
             alive=lambda process: process in self.living,
             clock=lambda: self.now,
             identity=name,
         )
+
+    def jobs(self) -> list[Job]:
+        self.answer()
+        return [self.job]
+
+    def tell(self, job: Job, due: datetime, sentence: str) -> None:
+        self.answer()
+        self.told.append((due, sentence))
+
+    def answer(self) -> None:
+        if self.unreachable:
+            raise ConnectionError(self.unreachable)
 
     def launch(self, job: Job, due: datetime) -> FakeRun:
         run = FakeRun(f"run-{len(self.runs) + 1}")
@@ -104,6 +118,37 @@ def test_a_night_like_any_other(world):
     world.tick(scheduler, "2026-01-02T04:00:00")
     world.tick(scheduler, "2026-01-03T03:00:00")
     assert world.started == [at("2026-01-02T03:00"), at("2026-01-03T03:00")]
+
+
+def test_a_store_that_does_not_answer_ends_neither_scheduler_nor_run(world, caplog):
+    scheduler = world.boot()
+    world.tick(scheduler, "2026-01-02T03:00:01")
+    world.unreachable = "connection refused"
+    for minute in (1, 2, 3):
+        world.tick(scheduler, f"2026-01-02T03:0{minute}:00")
+    assert scheduler.failures == 1
+    assert [r.getMessage() for r in caplog.records if r.levelname == "ERROR"] == [
+        "the schedules cannot be read (connection refused); trying again until they can"
+    ]
+    world.end(0)
+    world.tick(scheduler, "2026-01-03T02:59:00")  # that a run ended is noted all the same
+    assert not scheduler.busy
+    world.unreachable = ""
+    world.tick(scheduler, "2026-01-03T03:00:01")
+    assert world.started == [at("2026-01-02T03:00"), at("2026-01-03T03:00")]
+
+
+def test_what_could_not_be_told_is_told_later(world):
+    world.job = replace(JOB, policy=POLICY.model_copy(update={"retries": 0}))
+    scheduler = world.boot()
+    world.tick(scheduler, "2026-01-02T03:00:01")
+    world.end(1)
+    world.unreachable = "connection refused"
+    world.tick(scheduler, "2026-01-02T03:00:03")
+    assert world.told == []
+    world.unreachable = ""
+    world.tick(scheduler, "2026-01-02T03:00:05")
+    assert [due for due, _ in world.told] == [at("2026-01-02T03:00")]
 
 
 @pytest.mark.parametrize(
