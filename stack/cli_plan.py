@@ -21,6 +21,7 @@ def plan(file: Path, rows: int | None, ids: int | None) -> None:
     trains twenty steps of each kind on rows of that shape.
     """
     from mutualctr.plan import plan as planned
+    from mutualctr.training.machine import Machine
     from stack.outcome import TABLE_WIDTH
     from stack.pipeline import check_config
     from stack.quiet import quiet_logs
@@ -52,6 +53,11 @@ def plan(file: Path, rows: int | None, ids: int | None) -> None:
     console.print(
         f"Training one after the other: {total / 60:,.1f} min. Peak memory of the largest step: "
         f"{max(phase.peak_bytes for phase in phases) / GIB:.2f} GiB."
+    )
+    machine = Machine.of(config.optimizer.precision)
+    console.print(
+        f"Products in {machine.products} on {machine.device} (`optimizer.precision: "
+        f"{config.optimizer.precision}`)."
     )
     ranks = config.resources and config.resources.finetuning.ranks
     if ranks:

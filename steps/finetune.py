@@ -6,6 +6,7 @@ from mutualctr.cohort import Peer
 from mutualctr.config import FinetuneConfig, OptimizerConfig, SnapshotConfig
 from mutualctr.reference import Blocks, Models
 from mutualctr.registry.watch import watched
+from mutualctr.training.machine import Machine
 from mutualctr.training.on_ranks import Job, finetune_on_ranks
 from stack.code import training_code
 from stack.resources import ranks_of_step
@@ -29,7 +30,8 @@ def finetuned(
     """
     ranks = ranks_of_step(len(peers))
     names = [f"{arm} {peer.spec.architecture} seed {peer.spec.seed}" for peer in peers]
-    params = [{"optimizer": optimizer, "finetune": config}] * len(peers)
+    machine = Machine.of(optimizer.precision)
+    params = [{"optimizer": optimizer, "finetune": config, "machine": machine}] * len(peers)
     title = f"{arm} finetune of {len(peers)} peers" + (f" on {ranks} ranks" if ranks > 1 else "")
     digests = [models.digest for models in pretrained]
     decides = (training_code(), arm, blocks.digest, *digests, optimizer, config, ranks)

@@ -10,6 +10,7 @@ from mutualctr.reference import Blocks, Models
 from mutualctr.registry.start import fetched
 from mutualctr.registry.watch import watched
 from mutualctr.training.arms import pretrain_peer
+from mutualctr.training.machine import Machine
 from stack.code import TRAINING, training_code
 from stack.materializer import ReferenceMaterializer
 from stack.scratch import scratch, snapshots
@@ -34,6 +35,7 @@ def pretrain(
     title = f"pretrain {spec.architecture} seed {spec.seed}"
     rows = config.epochs * blocks.train_rows
     params = {"peer": spec, "network": network, "optimizer": optimizer, "pretrain": config}
+    params |= {"machine": Machine.of(optimizer.precision)}
     decides = (training_code(), blocks.digest, spec, network, optimizer, config, start)
     kept = snapshots(*decides, every_steps=snapshot.every_steps)
     with (

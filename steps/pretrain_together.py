@@ -11,6 +11,7 @@ from mutualctr.reference import Blocks, Models
 from mutualctr.registry.start import fetched
 from mutualctr.registry.watch import watched
 from mutualctr.training.arms import pretrain_peers
+from mutualctr.training.machine import Machine
 from stack.code import TRAINING, training_code
 from stack.materializer import ReferenceMaterializer
 from stack.scratch import scratch, snapshots
@@ -34,6 +35,7 @@ def pretrain_together(
     names = [f"pretrain {spec.architecture} seed {spec.seed}" for spec in specs]
     rows = len(specs) * config.epochs * blocks.train_rows
     shared = {"network": network, "optimizer": optimizer, "pretrain": config}
+    shared |= {"machine": Machine.of(optimizer.precision)}
     params = [{"peer": spec} | shared for spec in specs]
     decides = [
         (training_code(), blocks.digest, spec, network, optimizer, config, start)

@@ -10,6 +10,8 @@ from typing import Literal
 
 import torch
 
+from mutualctr.closed import Closed
+
 Precision = Literal["auto", "fp32", "bf16"]
 FLOAT32_ERROR = 3e-6
 """Largest error of a product, in units of its largest entry, that is float32's own rounding."""
@@ -20,6 +22,20 @@ KEEP_BYTES = 1 << 30
 def best_device() -> torch.device:
     """A GPU where torch sees one (CUDA_VISIBLE_DEVICES hides it), else the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+class Machine(Closed):
+    """What a training runs on and in, for whoever compares two of them."""
+
+    device: str
+    products: Literal["fp32", "bf16"]
+
+    @classmethod
+    def of(cls, precision: Precision) -> "Machine":
+        """This one, with what `precision` means here."""
+        device = best_device()
+        short = product_dtype(precision, device) is not None
+        return cls(device=device.type, products="bf16" if short else "fp32")
 
 
 def product_dtype(precision: Precision, device: torch.device) -> torch.dtype | None:

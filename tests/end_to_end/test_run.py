@@ -131,6 +131,7 @@ def test_mlflow_has_a_parent_and_a_child_per_peer_and_phase(first, client):
     for run in children:
         assert run.info.status == "FINISHED"
         assert run.data.params["optimizer.batch_rows"] == "1000"
+        assert run.data.params["machine.products"] in ("fp32", "bf16")
         epochs = [metric.step for metric in client.get_metric_history(run.info.run_id, "dev_auc")]
         assert epochs == ([1, 2] if run.data.tags["phase"] == "pretrained" else [0, 1])
         assert "test_auc" in run.data.metrics

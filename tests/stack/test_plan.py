@@ -126,7 +126,8 @@ def test_the_command_prints_every_phase(tmp_path):
     path.write_text(yaml.safe_dump(content))
     done = CliRunner().invoke(main, ["plan", str(path), "--rows", "20000", "--ids", "30000"])
     assert done.exit_code == 0, done.output
-    for word in ("pretrain deepfm", "pretrain dcn", "mutual epoch", "Peak memory", "16,000 train"):
+    phases = ("pretrain deepfm", "pretrain dcn", "mutual epoch")
+    for word in (*phases, "Peak memory", "16,000 train", "Products in"):
         assert word in done.output
     alone = CliRunner().invoke(main, ["plan", str(path), "--rows", "20000"])
     assert alone.exit_code != 0

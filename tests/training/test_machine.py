@@ -11,7 +11,7 @@ from models.precision import products_in
 from models.registry import ARCHITECTURES, build, reads_sequences
 from mutualctr.training import loop, machine
 from mutualctr.training.determinism import deterministic
-from mutualctr.training.machine import fast_products, product_dtype
+from mutualctr.training.machine import Machine, fast_products, product_dtype
 
 CPU = torch.device("cpu")
 
@@ -43,6 +43,14 @@ def test_auto_is_bf16_where_that_is_faster(monkeypatch, tiles, instruction, make
         assert product_dtype("auto", CPU) is expected
     finally:
         machine._bf16_is_faster.cache_clear()
+
+
+def test_a_run_notes_what_auto_was(monkeypatch):
+    for faster, products in ((True, "bf16"), (False, "fp32")):
+        monkeypatch.setattr(machine, "_bf16_is_faster", lambda faster=faster: faster)
+        monkeypatch.setattr(machine, "best_device", lambda: CPU)
+        assert Machine.of("auto") == Machine(device="cpu", products=products)
+        assert Machine.of("fp32").products == "fp32"
 
 
 def test_the_system_says_something_of_the_processor(monkeypatch):
