@@ -5,7 +5,8 @@
 Every contestant runs in a process of its own on two threads, in turn, and times itself without its
 imports. `ratio_fuxictr` is against the better of FuxiCTR's two ways, and there is one against its
 public entry alone. FuxiCTR reads three CSV files that are split and given a header beforehand, not
-counted against it; DeepCTR's recipe writes nothing.
+counted against it; DeepCTR's recipe writes nothing. `polars_pass` is no contestant but a mark:
+reading and coding alone.
 """
 
 import argparse
@@ -42,6 +43,7 @@ def measure(rows: int, fuxictr: Path) -> dict[str, Any]:
             "deepctr": [here, PEERS / "deepctr_prepare.py", source],
             "fuxictr": [fuxictr, PEERS / "fuxictr_prepare.py", "build_dataset", folder],
             "fuxictr_direct": [fuxictr, PEERS / "fuxictr_prepare.py", "direct", folder],
+            "polars_pass": [fuxictr, PEERS / "polars_pass.py", source],
         }
         seconds = {name: [] for name in commands}
         for _ in range(REPETITIONS):
@@ -49,7 +51,7 @@ def measure(rows: int, fuxictr: Path) -> dict[str, Any]:
                 seconds[name].append(_seconds(command))
         source_bytes = source.stat().st_size
     rates = {name: _rates(rows, taken) for name, taken in seconds.items()}
-    ours = rates.pop("mutualctr")
+    ours, polars_pass = rates.pop("mutualctr"), rates.pop("polars_pass")
     best_fuxictr = max(rates["fuxictr"]["rows_per_s"], rates["fuxictr_direct"]["rows_per_s"])
     return {
         "rows": rows,
@@ -57,6 +59,7 @@ def measure(rows: int, fuxictr: Path) -> dict[str, Any]:
         "threads": THREADS,
         **ours,
         "peers": rates,
+        "polars_pass": polars_pass,
         "ratio_fuxictr": ours["rows_per_s"] / best_fuxictr,
         "ratio_fuxictr_build_dataset": ours["rows_per_s"] / rates["fuxictr"]["rows_per_s"],
         "ratio_deepctr": ours["rows_per_s"] / rates["deepctr"]["rows_per_s"],
