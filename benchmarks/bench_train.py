@@ -35,7 +35,7 @@ from train_data import FIELDS, SIZES, write_clicks
 
 from mutualctr.training.determinism import deterministic
 from mutualctr.training.machine import product_dtype
-from mutualctr.training.table import Touched
+from mutualctr.training.touched import Touched
 
 HERE = Path(__file__).resolve().parent
 OUTPUT = HERE.parent / "outputs" / "bench" / "train.json"

@@ -21,6 +21,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.base import ClickModel
+from models.embedding import Gathered
 from models.mlp import MLP, linear
 
 HEAD_WIDTH = 32
@@ -54,9 +55,9 @@ class AutoInt(ClickModel):
         self.mlp = MLP(num_fields * embedding_dim, hidden, dropout)
         self.head = linear(hidden[-1], 1, bias=False)
 
-    def interact(self, rows_BFE: Tensor) -> Tensor:
-        attended_B = self.attention_head(self.attention(rows_BFE).flatten(1)).squeeze(1)
-        deep_B = self.head(self.mlp(rows_BFE.flatten(1))).squeeze(1)
+    def interact(self, rows: Gathered) -> Tensor:
+        attended_B = self.attention_head(self.attention(rows.emb_BFD).flatten(1)).squeeze(1)
+        deep_B = self.head(self.mlp(rows.emb_BFD.flatten(1))).squeeze(1)
         return self.bias + attended_B + deep_B
 
 

@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor, nn
 
-from models.embedding import FieldEmbedding
+from models.embedding import FieldEmbedding, Gathered
 
 
 class ClickModel(nn.Module, ABC):
@@ -28,14 +28,14 @@ class ClickModel(nn.Module, ABC):
         self.bias = nn.Parameter(torch.zeros(1))
 
     @abstractmethod
-    def interact(self, rows_BFE: Tensor) -> Tensor:
+    def interact(self, rows: Gathered) -> Tensor:
         """logit_B from the gathered table rows."""
 
-    def learn(self, rows_BFE: Tensor) -> tuple[Tensor, Tensor | None]:
+    def learn(self, rows: Gathered) -> tuple[Tensor, Tensor | None]:
         """A step of training: logit_B as `interact` gives it, and what the model itself adds to
         the loss (a mean over the batch), or None. Draws nothing: it is a function of the rows.
         """
-        return self.interact(rows_BFE), None
+        return self.interact(rows), None
 
     def forward(self, ids_BF: Tensor) -> Tensor:
         """logit_B from ids already shifted into the one table."""

@@ -104,7 +104,7 @@ class _HiddenOfPairs(torch.autograd.Function):
     @once_differentiable
     def backward(ctx, grad_BY: Tensor) -> tuple[Tensor, ...]:
         x_BX, weight_YX, y_BY, *kept = ctx.saved_tensors
-        grad_BY, grad_weight_YX, grad_bias_Y = before_relu(grad_BY, x_BX, y_BY)
+        grad_BY, grad_weight_YX, grad_bias_Y = before_relu(grad_BY, y_BY, x_BX)
         batch, fields, dim = kept[0].shape
         weight_YSPD = weight_YX.view(len(weight_YX), len(kept) // 2, -1, dim)
         gradients = [grad_weight_YX.to(ctx.dtype), grad_bias_Y.to(ctx.dtype)]

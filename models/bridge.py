@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from models.base import ClickModel
+from models.embedding import Gathered
 from models.mlp import linear
 
 
@@ -33,11 +34,11 @@ class Bridge(ClickModel):
         self.readout = linear(embedding_dim, 1, bias=False)
         self.register_buffer("_self", torch.eye(num_fields, dtype=torch.bool), persistent=False)
 
-    def interact(self, rows_BFE: Tensor) -> Tensor:
-        emb_BFD, first_B = self.embedding.split(rows_BFE)
+    def interact(self, rows: Gathered) -> Tensor:
+        emb_BFD, first_BF = rows
         neighbours_BFD = edges(self.query(emb_BFD), self.key(emb_BFD), self._self) @ emb_BFD
         nodes_BFD = emb_BFD * self.message(neighbours_BFD)
-        return self.bias + first_B + self.readout(nodes_BFD.sum(dim=1)).squeeze(1)
+        return self.bias + first_BF.sum(dim=1) + self.readout(nodes_BFD.sum(dim=1)).squeeze(1)
 
 
 def edges(query_BFD: Tensor, key_BFD: Tensor, self_FF: Tensor) -> Tensor:

@@ -38,8 +38,8 @@ class CompactEmbedding(FieldEmbedding):
             self.register_buffer("weight", steps_VE.round().to(torch.int8))
             self.register_buffer("scale", scale_V1)
 
-    def forward(self, ids_BF: Tensor) -> Tensor:
-        """Gather rows_BFE as float32; ids are int32 or int64."""
+    def rows(self, ids_BF: Tensor) -> Tensor:
+        """rows_BFE of the table as float32."""
         if self.precision == "bf16":
             return F.embedding(ids_BF, self.weight).float()
         ids_BF = ids_BF.long()  # the byte table has no other gather

@@ -28,6 +28,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from models.base import ClickModel
+from models.embedding import Gathered
 from models.mlp import MLP, linear
 from models.precision import product_dtype
 
@@ -56,8 +57,8 @@ class DCN(ClickModel):
         self.mlp = MLP(width, hidden, dropout)
         self.head = linear(width + hidden[-1], 1, bias=False)
 
-    def interact(self, rows_BFE: Tensor) -> Tensor:
-        x0_BX = rows_BFE.flatten(1)
+    def interact(self, rows: Gathered) -> Tensor:
+        x0_BX = rows.emb_BFD.flatten(1)
         cross_1X, deep_1H = self.head.weight.split([x0_BX.shape[1], self.mlp.out_width], dim=1)
         x0_BX, cross_B = self.cross(x0_BX, cross_1X)
         return self.bias + cross_B + (self.mlp(x0_BX) @ deep_1H.t()).squeeze(1)

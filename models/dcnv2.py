@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from models.base import ClickModel
+from models.embedding import Gathered
 from models.mlp import MLP, linear
 
 
@@ -47,8 +48,8 @@ class DCNv2(ClickModel):
         self.mlp = MLP(width, hidden, dropout)
         self.head = linear(width + hidden[-1], 1, bias=False)
 
-    def interact(self, rows_BFE: Tensor) -> Tensor:
-        x0_BX = rows_BFE.flatten(1)
+    def interact(self, rows: Gathered) -> Tensor:
+        x0_BX = rows.emb_BFD.flatten(1)
         x_BX = x0_BX
         for layer in self.cross:
             x_BX = torch.addcmul(x_BX, x0_BX, layer(x_BX))

@@ -26,6 +26,7 @@ import torch
 from torch import Tensor, nn
 
 from models.base import ClickModel
+from models.embedding import Gathered
 from models.mlp import MLP, linear
 from models.xdeepfm import CompressedInteractions
 
@@ -54,11 +55,11 @@ class DICN(ClickModel):
         self.mlp = MLP(num_fields * embedding_dim, hidden, dropout)
         self.head = linear(hidden[-1], 1, bias=False)
 
-    def interact(self, rows_BFE: Tensor) -> Tensor:
-        emb_BFD, first_B = self.embedding.split(rows_BFE)
+    def interact(self, rows: Gathered) -> Tensor:
+        emb_BFD, first_BF = rows
         flat_BX = emb_BFD.flatten(1)
         pooled = zip(self.cin(emb_BFD), self.cin_heads, strict=True)
-        orders = [first_B, *(read(maps_BH).squeeze(1) for maps_BH, read in pooled)]
+        orders = [first_BF.sum(dim=1), *(read(maps_BH).squeeze(1) for maps_BH, read in pooled)]
         weight_BO = self.gate(flat_BX).softmax(dim=1) * len(orders)
         deep_B = self.head(self.mlp(flat_BX)).squeeze(1)
         return self.bias + (weight_BO * torch.stack(orders, dim=1)).sum(dim=1) + deep_B

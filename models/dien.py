@@ -39,6 +39,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.base import ClickModel
+from models.embedding import Gathered
 from models.mlp import MLP, linear
 from models.sequence import Sequence, Sequences, Unfolded
 
@@ -66,15 +67,15 @@ class DIEN(ClickModel):
         self.mlp = MLP((self.sequences.num_plain + len(sequences)) * embedding_dim, hidden, dropout)
         self.head = linear(hidden[-1], 1, bias=False)
 
-    def interact(self, rows_BFE: Tensor) -> Tensor:
-        plain_BPD, sequences = self.sequences(rows_BFE)
+    def interact(self, rows: Gathered) -> Tensor:
+        plain_BPD, sequences = self.sequences(rows.emb_BFD)
         units = zip(self.evolution, sequences, strict=True)
         return self._judge(plain_BPD, [unit(sequence) for unit, sequence in units])
 
-    def learn(self, rows_BFE: Tensor) -> tuple[Tensor, Tensor]:
+    def learn(self, rows: Gathered) -> tuple[Tensor, Tensor]:
         """logit_B, and the auxiliary loss summed over the sequences."""
-        plain_BPD, sequences = self.sequences(rows_BFE)
-        evolved, auxiliary = [], rows_BFE.new_zeros(())
+        plain_BPD, sequences = self.sequences(rows.emb_BFD)
+        evolved, auxiliary = [], rows.emb_BFD.new_zeros(())
         for unit, sequence in zip(self.evolution, sequences, strict=True):
             interests_BTD = unit.interests(sequence)
             evolved.append(unit.course(sequence, interests_BTD))
@@ -82,8 +83,8 @@ class DIEN(ClickModel):
         return self._judge(plain_BPD, evolved), auxiliary
 
     def _judge(self, plain_BPD: Tensor, evolved: list[Tensor]) -> Tensor:
-        everything = torch.cat([plain_BPD.flatten(1), *evolved], dim=1)
-        return self.bias + self.head(self.mlp(everything)).squeeze(1)
+        hidden_BH = self.mlp(plain_BPD.flatten(1), *evolved)
+        return self.bias + self.head(hidden_BH).squeeze(1)
 
 
 class InterestEvolution(nn.Module):

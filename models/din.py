@@ -24,6 +24,7 @@ import torch
 from torch import Tensor, nn
 
 from models.base import ClickModel
+from models.embedding import Gathered
 from models.mlp import MLP, linear
 from models.sequence import Sequence, Sequences, Unfolded
 
@@ -54,13 +55,13 @@ class DIN(ClickModel):
         self.mlp = MLP((self.sequences.num_plain + len(sequences)) * embedding_dim, hidden, dropout)
         self.head = linear(hidden[-1], 1, bias=False)
 
-    def interact(self, rows_BFE: Tensor) -> Tensor:
-        plain_BPD, sequences = self.sequences(rows_BFE)
+    def interact(self, rows: Gathered) -> Tensor:
+        plain_BPD, sequences = self.sequences(rows.emb_BFD)
         interests = [
             attend(sequence) for attend, sequence in zip(self.attention, sequences, strict=True)
         ]
-        everything = torch.cat([plain_BPD.flatten(1), *interests], dim=1)
-        return self.bias + self.head(self.mlp(everything)).squeeze(1)
+        hidden_BH = self.mlp(plain_BPD.flatten(1), *interests)
+        return self.bias + self.head(hidden_BH).squeeze(1)
 
 
 class TargetAttention(nn.Module):

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from models.base import ClickModel
 from models.bilinear import Bilinear, hidden_of_pairs
+from models.embedding import Gathered
 from models.mlp import MLP, linear
 
 
@@ -49,11 +50,11 @@ class FiBiNET(ClickModel):
         self.mlp = MLP(2 * num_pairs * embedding_dim, hidden, dropout)
         self.head = linear(hidden[-1], 1, bias=False)
 
-    def interact(self, rows_BFE: Tensor) -> Tensor:
-        emb_BFD, first_B = self.embedding.split(rows_BFE)
+    def interact(self, rows: Gathered) -> Tensor:
+        emb_BFD, first_BF = rows
         paths = (emb_BFD, self.raw_pairs), (self.senet(emb_BFD), self.weighted_pairs)
         hidden_BH = self.mlp.after_first(hidden_of_pairs(self.mlp.first, *paths))
-        return self.bias + first_B + self.head(hidden_BH).squeeze(1)
+        return self.bias + first_BF.sum(dim=1) + self.head(hidden_BH).squeeze(1)
 
 
 class SENET(nn.Module):

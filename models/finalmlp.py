@@ -27,6 +27,7 @@ import torch
 from torch import Tensor, nn
 
 from models.base import ClickModel
+from models.embedding import Gathered
 from models.mlp import MLP, linear
 
 GATE_HIDDEN = 64
@@ -65,10 +66,10 @@ class FinalMLP(ClickModel):
         self.streams = nn.ModuleList(MLP(width, hidden, dropout) for _ in range(2))
         self.fusion = BilinearFusion(hidden[-1], heads)
 
-    def interact(self, rows_BFE: Tensor) -> Tensor:
-        z_BX = rows_BFE.flatten(1)
+    def interact(self, rows: Gathered) -> Tensor:
+        z_BX = rows.emb_BFD.flatten(1)
         one_BY, other_BY = (
-            stream(2 * gate(rows_BFE).sigmoid() * z_BX)
+            stream(2 * gate(rows.emb_BFD).sigmoid() * z_BX)
             for stream, gate in zip(self.streams, self.gates, strict=True)
         )
         return self.bias + self.fusion(one_BY, other_BY)

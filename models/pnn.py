@@ -8,8 +8,8 @@ Source: Qu et al., "Product-based Neural Networks for User Response Prediction" 
 1611.00144), the inner form (IPNN) and the sum-pooled outer form (OPNN); FuxiCTR model_zoo/PNN,
 which has the inner form only.
 
-Deviations: z and p are concatenated before the first layer, as in the authors' code and FuxiCTR.
-The PNN paper adds their two linear images, which is the same function: [z, p] W = z W_z + p W_p.
+Deviations: z and p meet in the first layer, as in the authors' code and FuxiCTR, which concatenate
+them. The PNN paper adds their two linear images, the same function: [z, p] W = z W_z + p W_p.
 Its constant signal "1" is the first layer's bias, and its rank-one factors of W_p, a saving for
 wide layers, are left out. The inner form skips i = j, as FuxiCTR does. In the outer form P is
 symmetric, so its upper triangle says everything.
@@ -28,6 +28,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from models.base import ClickModel
+from models.embedding import Gathered
 from models.mlp import MLP, linear
 from models.pairs import pair_indices
 from models.precision import product_dtype
@@ -60,10 +61,10 @@ class PNN(ClickModel):
         self.mlp = MLP(width, hidden, dropout)
         self.head = linear(hidden[-1], 1, bias=False)
 
-    def interact(self, rows_BFE: Tensor) -> Tensor:
-        emb_BFD = rows_BFE.to(product_dtype(rows_BFE))
-        signals = torch.cat([emb_BFD.flatten(1), self.product(emb_BFD)], dim=1)
-        return self.bias + self.head(self.mlp(signals)).squeeze(1)
+    def interact(self, rows: Gathered) -> Tensor:
+        emb_BFD = rows.emb_BFD.to(product_dtype(self.mlp.first.weight))
+        hidden_BH = self.mlp(emb_BFD.flatten(1), self.product(emb_BFD))
+        return self.bias + self.head(hidden_BH).squeeze(1)
 
 
 class InnerProduct(nn.Module):

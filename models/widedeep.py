@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from models.base import ClickModel
+from models.embedding import Gathered
 from models.mlp import MLP, linear
 
 
@@ -34,7 +35,7 @@ class WideDeep(ClickModel):
         self.mlp = MLP(num_fields * embedding_dim, hidden, dropout)
         self.head = linear(hidden[-1], 1, bias=False)
 
-    def interact(self, rows_BFE: Tensor) -> Tensor:
-        emb_BFD, first_B = self.embedding.split(rows_BFE)
+    def interact(self, rows: Gathered) -> Tensor:
+        emb_BFD, first_BF = rows
         deep_B = self.head(self.mlp(emb_BFD.flatten(1))).squeeze(1)
-        return self.bias + first_B + deep_B
+        return self.bias + first_BF.sum(dim=1) + deep_B

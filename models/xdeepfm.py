@@ -21,6 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from models.base import ClickModel
+from models.embedding import Gathered
 from models.mlp import MLP, linear
 
 
@@ -47,11 +48,11 @@ class XDeepFM(ClickModel):
         self.mlp = MLP(num_fields * embedding_dim, hidden, dropout)
         self.head = linear(hidden[-1], 1, bias=False)
 
-    def interact(self, rows_BFE: Tensor) -> Tensor:
-        emb_BFD, first_B = self.embedding.split(rows_BFE)
+    def interact(self, rows: Gathered) -> Tensor:
+        emb_BFD, first_BF = rows
         explicit_B = self.cin_head(torch.cat(self.cin(emb_BFD), dim=1)).squeeze(1)
         deep_B = self.head(self.mlp(emb_BFD.flatten(1))).squeeze(1)
-        return self.bias + first_B + explicit_B + deep_B
+        return self.bias + first_BF.sum(dim=1) + explicit_B + deep_B
 
 
 class CompressedInteractions(nn.ModuleList):

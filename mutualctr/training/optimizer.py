@@ -7,15 +7,12 @@ from torch import Tensor
 from torch.nn import Parameter
 
 from models.base import ClickModel
+from models.embedding import Gathered
 from mutualctr.config import OptimizerConfig
-from mutualctr.training.table import (
-    DenseTable,
-    FullTable,
-    Places,
-    Touched,
-    TouchedTable,
-    adam_of_many,
-)
+from mutualctr.training.adam import adam_of_many
+from mutualctr.training.full_table import FullTable
+from mutualctr.training.table import DenseTable, TouchedTable
+from mutualctr.training.touched import Places, Touched
 
 
 class PeerOptimizer:
@@ -30,7 +27,7 @@ class PeerOptimizer:
             kind = TouchedTable
         else:
             kind = FullTable if model.table.device.type == "cpu" else DenseTable
-        self._table = kind(model.table, config.l2_embedding)
+        self._table = kind(model.embedding, config.l2_embedding)
         self.static_shapes = kind is DenseTable
         """Whether a step can be recorded."""
         decayed = list(model.dense_weights())
@@ -42,16 +39,20 @@ class PeerOptimizer:
             if weights
         ]
 
-    def gather(self, touched: Touched | Places) -> Tensor:
-        """rows_BFE as a leaf of their own, so that only they get a gradient."""
-        return self._table.gather(touched).requires_grad_()
+    def gather(self, touched: Touched | Places) -> Gathered:
+        """The batch's rows as leaves of their own, so that only they get a gradient."""
+        emb_BFD, first_BF = self._table.gather(touched)
+        return Gathered(
+            emb_BFD.requires_grad_(), first_BF if first_BF is None else first_BF.requires_grad_()
+        )
 
     @torch.no_grad()
-    def step(self, lr: float | Tensor, row_U: Tensor, gradient_UE: Tensor) -> None:
-        """One Adam step; `row_U` and their gradients as `Touched` or `Places` give them."""
+    def step(self, lr: float | Tensor, touched: Touched | Places, rows: Gathered) -> None:
+        """One Adam step; `rows` are what `gather` gave, with the gradients that backward left."""
         for weights in self._dense:
             weights.step(lr)
-        self._table.step(lr, row_U, gradient_UE)
+        gradients = [touched.sum_of_rows(part.grad) for part in rows if part is not None]
+        self._table.step(lr, touched.row_U, gradients)
 
     @torch.no_grad()
     def settle(self) -> None:

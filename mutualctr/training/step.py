@@ -12,10 +12,11 @@ import torch
 from torch import Tensor
 
 from models.base import ClickModel
+from models.embedding import Gathered
 from models.precision import products_in
 from mutualctr.training.optimizer import PeerOptimizer
 from mutualctr.training.side_by_side import Each, draws
-from mutualctr.training.table import Places, Touched
+from mutualctr.training.touched import Places, Touched
 
 Loss = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 """(logit_NB of the own peers, label_B) → (loss_N to descend, K values per peer to sum up [K, N])"""
@@ -45,10 +46,10 @@ class Step:
     def __call__(self, lr: float | Tensor, touched: Touched | Places, label_B: Tensor) -> Tensor:
         """Update everyone simultaneously; returns the loss's values [K, N], means over the rows."""
 
-        def forward(n: int) -> tuple[Tensor, Tensor, Tensor | None]:
-            rows_BFE = self._optimizers[n].gather(touched)
+        def forward(n: int) -> tuple[Gathered, Tensor, Tensor | None]:
+            rows = self._optimizers[n].gather(touched)
             with self._random(n), products_in(self._dtype):
-                return rows_BFE, *self._peers[n].learn(rows_BFE)
+                return rows, *self._peers[n].learn(rows)
 
         passed = self._each(forward)
         # A leaf, so that each peer's backward is its own.
@@ -57,12 +58,12 @@ class Step:
         loss_N.sum().backward()
 
         def backward(n: int) -> None:
-            rows_BFE, logit_B, own_loss = passed[n]
+            rows, logit_B, own_loss = passed[n]
             ends = [(logit_B, logit_NB.grad[n])]
             if own_loss is not None:
                 ends.append((own_loss, None))
             torch.autograd.backward(*zip(*ends, strict=True))
-            self._optimizers[n].step(lr, touched.row_U, touched.sum_of_rows(rows_BFE.grad))
+            self._optimizers[n].step(lr, touched, rows)
 
         self._each(backward)
         return values_KN

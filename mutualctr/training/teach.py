@@ -10,6 +10,7 @@ from torch import Tensor
 from models.base import ClickModel
 from mutualctr.config import OptimizerConfig
 from mutualctr.data.blocks import Block
+from mutualctr.training.adam import BETAS, EPSILON
 from mutualctr.training.averaging import WeightAverage
 from mutualctr.training.losses import bce
 from mutualctr.training.machine import best_device, product_dtype
@@ -20,7 +21,6 @@ from mutualctr.training.schedule import learning_rate
 from mutualctr.training.side_by_side import side_by_side
 from mutualctr.training.state import TrainingState
 from mutualctr.training.step import Step
-from mutualctr.training.table import BETAS, EPSILON
 from mutualctr.training.teaching import Pull
 
 

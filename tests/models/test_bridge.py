@@ -24,12 +24,11 @@ def test_logit_is_its_two_parts():
     model = Bridge(num_ids=12, num_fields=3, embedding_dim=4)
     torch.nn.init.normal_(model.table)
     ids_BF = torch.tensor([[0, 5, 9], [2, 6, 11]])
-    rows_BFE = model.embedding(ids_BF)
-    emb_BFD, first_B = model.embedding.split(rows_BFE)
+    emb_BFD, first_BF = model.embedding(ids_BF)
     share_BFF = edges(model.query(emb_BFD), model.key(emb_BFD), torch.eye(3, dtype=torch.bool))
     expected = []
     for b in range(2):
-        total = model.bias + first_B[b]
+        total = model.bias + first_BF[b].sum()
         for i in range(3):
             heard_D = sum(share_BFF[b, i, j] * emb_BFD[b, j] for j in range(3))
             node_D = emb_BFD[b, i] * (model.message.weight @ heard_D)

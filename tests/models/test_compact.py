@@ -18,18 +18,18 @@ def full_table(weight_VE) -> FieldEmbedding:
 def test_int8_by_hand():
     compact = CompactEmbedding(full_table([[1.27, -0.635], [0.0, 0.0]]), "int8")
     assert compact.weight.tolist() == [[127, -64], [0, 0]]  # −63.5 rounds to even
-    rows_BFE = compact(torch.tensor([[0, 1]], dtype=torch.int32))
-    torch.testing.assert_close(rows_BFE, torch.tensor([[[1.27, -0.64], [0.0, 0.0]]]))
+    emb_BFD, _ = compact(torch.tensor([[0, 1]], dtype=torch.int32))
+    torch.testing.assert_close(emb_BFD, torch.tensor([[[1.27, -0.64], [0.0, 0.0]]]))
 
 
 def test_rounding_is_bounded():
     torch.manual_seed(1)
     full = FieldEmbedding(50, 8, first_order=True)
     ids_BF = torch.arange(50).view(10, 5)
-    exact_BFE = full(ids_BF)
-    bf16_BFE = CompactEmbedding(full, "bf16")(ids_BF)
+    exact_BFE = full.rows(ids_BF)
+    bf16_BFE = CompactEmbedding(full, "bf16").rows(ids_BF)
     assert (bf16_BFE - exact_BFE).abs().le(exact_BFE.abs() / 256).all()
-    int8_BFE = CompactEmbedding(full, "int8")(ids_BF)
+    int8_BFE = CompactEmbedding(full, "int8").rows(ids_BF)
     half_step_BF1 = exact_BFE.abs().amax(-1, keepdim=True) / 127 / 2
     assert (int8_BFE - exact_BFE).abs().le(half_step_BF1 * 1.001).all()
 

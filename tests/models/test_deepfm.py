@@ -4,7 +4,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.deepfm import DeepFM, _ZAndWide
+from models.deepfm import DeepFM, _FirstLayerAndPairs
 
 
 def test_logit_by_hand():
@@ -28,20 +28,25 @@ def test_logit_by_hand():
 
 @settings(max_examples=30, deadline=None, derandomize=True)
 @given(fields=st.integers(1, 6), dim=st.integers(1, 5), seed=st.integers(0, 999))
-def test_z_and_wide_equal_the_loop_over_pairs_forward_and_backward(fields, dim, seed):
+def test_layer_and_pairs_equal_the_loop_over_pairs_forward_and_backward(fields, dim, seed):
     generator = torch.Generator().manual_seed(seed)
-    rows_BFE = torch.randn(3, fields, dim + 1, dtype=torch.float64, generator=generator)
-    rows_BFE.requires_grad_()
-    emb_BFD = rows_BFE[:, :, :dim]
-    naive_B = rows_BFE[:, :, dim].sum(dim=1)
+    shapes = (3, fields, dim), (4, fields * dim), (4,)
+    inputs = [torch.randn(shape, dtype=torch.float64, generator=generator) for shape in shapes]
+    emb_BFD, weight_YX, bias_Y = (tensor.requires_grad_() for tensor in inputs)
+    naive_B = torch.zeros(3, dtype=torch.float64)
     for i in range(fields):
         for j in range(i + 1, fields):
             naive_B = naive_B + (emb_BFD[:, i] * emb_BFD[:, j]).sum(dim=1)
-    z_BX, wide_B = _ZAndWide.apply(rows_BFE)
-    torch.testing.assert_close(z_BX, emb_BFD.flatten(1))
-    torch.testing.assert_close(wide_B, naive_B)
-    grads = torch.randn_like(z_BX), torch.randn_like(wide_B)
-    torch.testing.assert_close(
-        torch.autograd.grad((z_BX, wide_B), rows_BFE, grads),
-        torch.autograd.grad((emb_BFD.flatten(1), naive_B), rows_BFE, grads),
+    naive_BY = torch.relu(emb_BFD.flatten(1) @ weight_YX.t() + bias_Y)
+    hidden_BY, pairs_B = _FirstLayerAndPairs.apply(emb_BFD, weight_YX, bias_Y)
+    torch.testing.assert_close(hidden_BY, naive_BY)
+    torch.testing.assert_close(pairs_B, naive_B)
+    grads = torch.randn_like(hidden_BY), torch.randn_like(pairs_B)
+    before = [grad.clone() for grad in grads]
+    ours, naive = (
+        torch.autograd.grad(outputs, inputs, grads, allow_unused=True)
+        for outputs in ((hidden_BY, pairs_B), (naive_BY, naive_B + 0 * emb_BFD.sum()))
     )
+    torch.testing.assert_close(ours, naive)
+    # What autograd gave is not written over.
+    assert all(torch.equal(one, other) for one, other in zip(grads, before, strict=True))

@@ -112,7 +112,7 @@ def test_interacting_gathered_rows_is_forward(architecture, options):
     ids_BF, label_B = batch()
     model = grown(architecture, options)
     rows_BFE = model.table.detach()[ids_BF].requires_grad_()
-    logit_B = model.interact(rows_BFE)
+    logit_B = model.interact(model.embedding.part(rows_BFE))
     assert torch.equal(logit_B, model(ids_BF))
 
     # The rows' gradient, scattered by whoever gathered them, is the table's gradient.
@@ -128,9 +128,9 @@ def test_interacting_gathered_rows_is_forward(architecture, options):
 def test_learning_is_interacting_and_what_a_model_adds_is_one_number(architecture, options):
     ids_BF, _ = batch()
     model = grown(architecture, options)
-    rows_BFE = model.embedding(ids_BF)
-    logit_B, own_loss = model.learn(rows_BFE)
-    assert torch.equal(logit_B, model.interact(rows_BFE))
+    rows = model.embedding(ids_BF)
+    logit_B, own_loss = model.learn(rows)
+    assert torch.equal(logit_B, model.interact(rows))
     assert (own_loss is not None) == (architecture == "dien")
     if own_loss is not None:
         assert own_loss.shape == ()

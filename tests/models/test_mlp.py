@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from models.mlp import MLP, linear
+from models.precision import products_in
 
 
 def test_two_hidden_layers_by_hand():
@@ -18,6 +19,20 @@ def test_two_hidden_layers_by_hand():
         }
     )
     assert mlp(torch.tensor([[1.0, 2.0]])).tolist() == [[1.0]]
+
+
+@pytest.mark.parametrize("dtype", [None, torch.bfloat16], ids=str)
+def test_an_input_in_parts_is_the_input_side_by_side(dtype):
+    torch.manual_seed(0)
+    mlp = MLP(7, (5, 3), dropout=0.0)
+    parts = [torch.randn(4, width, requires_grad=True) for width in (2, 1, 4)]
+    with products_in(dtype):
+        hidden_BH, whole_BH = mlp(*parts), mlp(torch.cat(parts, dim=1))
+        inputs = [*parts, *mlp.parameters()]
+        ours, naive = (torch.autograd.grad(y.sum(), inputs) for y in (hidden_BH, whole_BH))
+    close = {"rtol": 2e-2, "atol": 2e-2} if dtype else {}
+    torch.testing.assert_close(hidden_BH, whole_BH, **close)
+    torch.testing.assert_close(ours, naive, **close)
 
 
 def test_dropout_is_drawn_in_training_and_off_in_evaluation():

@@ -20,7 +20,7 @@ from models.registry import ARCHITECTURES, build, reads_sequences
 from mutualctr.training import loop
 from mutualctr.training.determinism import deterministic
 from mutualctr.training.optimizer import PeerOptimizer
-from mutualctr.training.table import Touched
+from mutualctr.training.touched import Touched
 
 DTYPES = {torch.float64: 1e-10, torch.float32: 1e-5}
 
@@ -113,17 +113,23 @@ def test_an_unseen_row_moves_under_full_and_stays_under_touched():
             assert (after.abs() < before.abs())[far].all()
 
 
+def step_with_ones(model, optimizer, lr, table_rows):
+    """A step whose gradient is one in these rows and zero in the dense weights."""
+    touched = Touched(torch.tensor([table_rows], dtype=torch.int32))
+    gathered = optimizer.gather(touched)
+    for part in gathered:
+        part.grad = torch.ones_like(part)
+    for parameter in model.dense_parameters():
+        parameter.grad = torch.zeros_like(parameter)
+    optimizer.step(lr, touched, gathered)
+
+
 def test_a_row_absent_from_one_batch_stays_under_touched():
     model = make("deepfm")
     optimizer = PeerOptimizer(model, optimizer_config("touched"))
-    ones = torch.ones(2, model.table.shape[1], dtype=torch.float64)
-    for parameter in model.dense_parameters():
-        parameter.grad = torch.zeros_like(parameter)
-    optimizer.step(0.1, torch.tensor([0, 1]), ones)  # row 0 now has momentum
+    step_with_ones(model, optimizer, 0.1, [0, 1])  # row 0 now has momentum
     before = model.table.detach().clone()
-    for parameter in model.dense_parameters():
-        parameter.grad = torch.zeros_like(parameter)
-    optimizer.step(0.1, torch.tensor([1, 2]), ones)
+    step_with_ones(model, optimizer, 0.1, [1, 2])
     moved = (model.table.detach() != before).any(dim=1).nonzero().flatten()
     assert moved.tolist() == [1, 2]
 
@@ -132,13 +138,9 @@ def test_one_adam_step_by_hand():
     # First step: m̂ = g, v̂ = g², so a weight moves by lr · g / (|g| + 1e-8) ≈ lr · sign(g).
     # g = gradient + λ·w; row 0: 1 + 1e-3·w > 0, so −lr; an untouched row: 1e-3·w, so −lr·sign(w).
     model = make("deepfm")
-    for parameter in model.dense_parameters():
-        parameter.grad = torch.zeros_like(parameter)
     before = model.table.detach().clone()
     optimizer = PeerOptimizer(model, optimizer_config("full"))
-    ones = torch.ones(1, before.shape[1], dtype=torch.float64)
-    optimizer.gather(Touched(torch.tensor([[0]], dtype=torch.int32)))
-    optimizer.step(0.01, torch.tensor([0]), ones)
+    step_with_ones(model, optimizer, 0.01, [0])
     optimizer.settle()
     moved = model.table.detach() - before
     assert torch.allclose(moved[0], torch.full_like(moved[0], -0.01), rtol=1e-6)

@@ -11,7 +11,8 @@ from worlds import SILENT, block, finetune_config, optimizer_config, pretrain_co
 
 from mutualctr.training import loop, optimizer, rows, step
 from mutualctr.training.step import RecordedStep, fastest
-from mutualctr.training.table import DenseTable, Places, Touched
+from mutualctr.training.table import DenseTable
+from mutualctr.training.touched import Places, Touched
 
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no GPU")
 RATE = 1e-8
