@@ -2,6 +2,7 @@
 # make test   everything the tests need, then the tests
 # make ui     MLflow's pages on loopback, and ZenML's where its server is installed
 # make bench-train   how fast training is, beside FuxiCTR, DeepCTR-Torch and torch-rechub
+# make bench-epoch [ROWS=n]  how long a mutual epoch of four takes on this machine's GPU or CPU
 # make bench-serve   how long the served champion takes to answer
 # make bench-data [ROWS=n]   how fast data are prepared, beside others; with ROWS, how that scales
 # make image, image-test     the image, built and run without a daemon (docs/IMAGE.md); needs root
@@ -15,7 +16,7 @@ export ZENML_ANALYTICS_OPT_IN ?= false
 export GX_ANALYTICS_ENABLED ?= false
 export MLFLOW_DISABLE_TELEMETRY ?= true
 
-.PHONY: run setup test ui check lock bench-data bench-serve bench-train image image-test proof-remote proof-kubeflow month costs
+.PHONY: run setup test ui check lock bench-data bench-epoch bench-serve bench-train image image-test proof-remote proof-kubeflow month costs
 
 run: setup
 	PATH="$(CURDIR)/$(BIN):$$PATH" zenml pipeline run dml_finetune
@@ -42,6 +43,9 @@ $(PEERS)/peers.done:
 	$(PEERS)/bin/pip install -q torch==2.13.0 fuxictr==2.3.10 'polars<2' torch-rechub==0.9.0
 	$(PEERS)/bin/pip install -q --no-deps deepctr-torch==0.3.0
 	touch $@
+
+bench-epoch: $(VENV)/base.done
+	PYTHONPATH="$(CURDIR)" $(BIN)/python benchmarks/bench_epoch.py $(if $(ROWS),--rows $(ROWS))
 
 bench-serve: setup
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python benchmarks/bench_serve.py
