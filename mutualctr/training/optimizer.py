@@ -12,7 +12,7 @@ from mutualctr.config import OptimizerConfig
 from mutualctr.training.adam import adam_of_many
 from mutualctr.training.full_table import FullTable
 from mutualctr.training.table import DenseTable, TouchedTable
-from mutualctr.training.touched import Places, Touched
+from mutualctr.training.touched import PaddedTouched, Touched
 
 
 class PeerOptimizer:
@@ -39,7 +39,7 @@ class PeerOptimizer:
             if weights
         ]
 
-    def gather(self, touched: Touched | Places) -> Gathered:
+    def gather(self, touched: Touched | PaddedTouched) -> Gathered:
         """The batch's rows as leaves of their own, so that only they get a gradient."""
         emb_BFD, first_BF = self._table.gather(touched)
         return Gathered(
@@ -47,7 +47,7 @@ class PeerOptimizer:
         )
 
     @torch.no_grad()
-    def step(self, lr: float | Tensor, touched: Touched | Places, rows: Gathered) -> None:
+    def step(self, lr: float | Tensor, touched: Touched | PaddedTouched, rows: Gathered) -> None:
         """One Adam step; `rows` are what `gather` gave, with the gradients that backward left."""
         for weights in self._dense:
             weights.step(lr)

@@ -16,7 +16,7 @@ from models.embedding import Gathered
 from models.precision import products_in
 from mutualctr.training.optimizer import PeerOptimizer
 from mutualctr.training.side_by_side import Each, draws
-from mutualctr.training.touched import Places, Touched
+from mutualctr.training.touched import PaddedTouched, Touched
 
 Loss = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 """(logit_NB of the own peers, label_B) → (loss_N to descend, K values per peer to sum up [K, N])"""
@@ -40,10 +40,12 @@ class Step:
         self._peers, self._optimizers, self._loss = peers, optimizers, loss
         self._dtype, self._each = dtype, each
         self._random = random if draws(peers) else lambda n: nullcontext()
-        self.look = Places if optimizers[0].static_shapes else Touched
+        self.look = PaddedTouched if optimizers[0].static_shapes else Touched
         """What to make of a batch's ids, once for all peers; needs nothing of the step before."""
 
-    def __call__(self, lr: float | Tensor, touched: Touched | Places, label_B: Tensor) -> Tensor:
+    def __call__(
+        self, lr: float | Tensor, touched: Touched | PaddedTouched, label_B: Tensor
+    ) -> Tensor:
         """Update everyone simultaneously; returns the loss's values [K, N], means over the rows."""
 
         def forward(n: int) -> tuple[Gathered, Tensor, Tensor | None]:
@@ -83,7 +85,7 @@ class RecordedStep:
         self._inputs: tuple[Tensor, Tensor, Tensor] | None = None
         self._values_KN: Tensor | None = None
 
-    def __call__(self, lr: float, touched: Places, label_B: Tensor) -> Tensor:
+    def __call__(self, lr: float, touched: PaddedTouched, label_B: Tensor) -> Tensor:
         ids_BF = touched.ids_BF
         self._seen += 1
         if self._seen == 1:
@@ -141,7 +143,7 @@ def fastest(
 
 
 def _why_not_recorded(step: Step, peers: Sequence[ClickModel], exchanges: bool) -> str:
-    if step.look is not Places:
+    if step.look is not PaddedTouched:
         return "l2_scope touched has shapes that depend on the batch"
     if draws(peers):
         return "dropout draws from a stream of its own per peer"

@@ -15,7 +15,8 @@ V vocabulary rows, E columns, C columns of a group, B rows of a batch, F fields,
 a batch.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 import torch.nn.functional as F
@@ -23,16 +24,18 @@ from torch import Tensor
 
 from models.embedding import FieldEmbedding, Gathered
 from mutualctr.training.adam import adam
-from mutualctr.training.touched import Places, Touched
+from mutualctr.training.touched import PaddedTouched, Touched
 
 
 class DenseTable:
-    """Every row steps in every step, at once; a row may come several times in `row_U`."""
+    """Every row steps in every step, at once; row −1 stands for none."""
 
     def __init__(self, embedding: FieldEmbedding, l2: float) -> None:
         self.table_VE, self._part, self._l2 = embedding.weight.detach(), embedding.part, l2
         self.first_VE, self.second_VE = (torch.zeros_like(self.table_VE) for _ in range(2))
-        self._gradient_VE = torch.zeros_like(self.table_VE)
+        rows, columns = self.table_VE.shape
+        self._gradient = self.table_VE.new_zeros(rows + 1, columns)
+        """The table's, and a row at the end for what stands for none."""
         self._steps = torch.zeros((), device=self.table_VE.device)
 
     @property
@@ -44,20 +47,35 @@ class DenseTable:
     def steps(self, taken: int) -> None:
         self._steps.fill_(taken)
 
-    def gather(self, touched: Touched | Places) -> Gathered:
+    def gather(self, touched: Touched | PaddedTouched) -> Gathered:
         """The batch's rows."""
         return self._part(F.embedding(touched.ids_BF, self.table_VE))
 
     def step(self, lr: float | Tensor, row_U: Tensor, gradients: Sequence[Tensor]) -> None:
         """One step of every row; the gradients are [U, C] of each group of columns."""
-        self._gradient_VE.index_add_(0, row_U, whole_rows(gradients))
+        rows = len(self.table_VE)
+        row_U = torch.where(row_U < 0, rows, row_U)
+        with _each_row_once():
+            self._gradient.index_copy_(0, row_U, whole_rows(gradients))
         self._steps += 1
-        parts = (self.table_VE, self._gradient_VE, self.first_VE, self.second_VE)
+        parts = (self.table_VE, self._gradient[:rows], self.first_VE, self.second_VE)
         adam(parts, lr, self._steps, self._l2)
-        self._gradient_VE.index_fill_(0, row_U, 0.0)
+        self._gradient.index_fill_(0, row_U, 0.0)
 
     def settle(self) -> None:
         """Nothing is ever owed."""
+
+
+@contextmanager
+def _each_row_once() -> Iterator[None]:
+    """No row is written twice with different values, so no order of writing has to be kept: on a
+    GPU torch would sort the rows again to keep it."""
+    before = torch.are_deterministic_algorithms_enabled()
+    torch.use_deterministic_algorithms(False)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before)
 
 
 class TouchedTable:

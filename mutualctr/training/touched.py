@@ -10,6 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+RUN = 32
+"""Places whose gradients are added up one after the other before sums are."""
+
 
 class Touched:
     """The distinct rows a batch touches, found once and shared by all peers that see the batch."""
@@ -29,20 +32,48 @@ class Touched:
         return F.embedding_bag(self._order_K, places_KC, self._start_U, mode="sum")
 
 
-class Places:
-    """`Touched` without looking: a row for every place of the batch, so shapes never change."""
+class PaddedTouched:
+    """`Touched` in shapes that never change: U is K, and row −1 with a zero gradient fills it up.
+
+    Nothing is found before it is asked for: a replayed step never asks.
+    """
 
     def __init__(self, ids_BF: Tensor) -> None:
         self.ids_BF = ids_BF
 
-    @cached_property
+    @property
     def row_U(self) -> Tensor:
-        """Found when it is first asked for: a replayed step never asks."""
-        return self.ids_BF.flatten().long()
+        """Rising, then −1."""
+        return self._found[0]
 
     def sum_of_rows(self, gradient_BFC: Tensor) -> Tensor:
-        """The places' own gradients; the table adds up what falls on one row."""
-        return gradient_BFC.reshape(self.ids_BF.numel(), -1)
+        """As `Touched` has it, but in two rounds: runs of places first, then the runs of a row.
+
+        On a GPU one thread adds up what is summed at once, and the rows of a field that has few
+        values are touched thousands of times.
+        """
+        _, order_K, run_start_K, row_start_K = self._found
+        places_KC = gradient_BFC.reshape(len(order_K), -1)
+        runs_KC = F.embedding_bag(order_K, places_KC, run_start_K, mode="sum")
+        return F.embedding_bag(
+            torch.arange(len(order_K), device=order_K.device), runs_KC, row_start_K, mode="sum"
+        )
+
+    @cached_property
+    def _found(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Rows, the order of their places, where each run starts in it, each row's first run."""
+        sorted_K, order_K = _sorted_by_torch(self.ids_BF.flatten())
+        place_K = torch.arange(len(order_K), device=order_K.device)
+        first_K = torch.ones_like(sorted_K, dtype=torch.bool)
+        torch.ne(sorted_K[1:], sorted_K[:-1], out=first_K[1:])
+        row_of_place_K = first_K.cumsum(0) - 1
+        run_of_place_K = (first_K | (place_K % RUN == 0)).cumsum(0) - 1
+        # Where nothing starts any more, searchsorted says K: an empty rest.
+        run_start_K = torch.searchsorted(run_of_place_K, place_K)
+        row_start_K = torch.searchsorted(row_of_place_K, place_K)
+        row_U = F.pad(sorted_K, (0, 1), value=-1)[row_start_K]
+        run_of_row_K = F.pad(run_of_place_K, (0, 1), value=len(order_K))[row_start_K]
+        return row_U, order_K, run_start_K, run_of_row_K
 
 
 def _sorted_by_torch(ids_K: Tensor) -> tuple[Tensor, Tensor]:

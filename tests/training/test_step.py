@@ -6,13 +6,15 @@ import logging
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from test_loop import assert_same, make
 from worlds import SILENT, block, finetune_config, optimizer_config, pretrain_config
 
 from mutualctr.training import loop, optimizer, rows, step
 from mutualctr.training.step import RecordedStep, fastest
 from mutualctr.training.table import DenseTable
-from mutualctr.training.touched import Places, Touched
+from mutualctr.training.touched import PaddedTouched, Touched
 
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no GPU")
 RATE = 1e-8
@@ -46,14 +48,35 @@ def test_static_shapes_finetune_the_same(monkeypatch):
         assert_same(one, other, RATE)
 
 
-def test_places_add_up_to_rows():
+def test_rows_add_up_by_hand():
     ids_BF = torch.tensor([[0, 2], [2, 2], [1, 0]], dtype=torch.int32)
-    gradient_BFE = torch.arange(6.0).view(3, 2, 1)  # row 0: 0 + 5, row 1: 4, row 2: 1 + 2 + 3
-    for kind in (Touched, Places):
-        touched = kind(ids_BF)
-        summed_VE = torch.zeros(4, 1)
-        summed_VE.index_add_(0, touched.row_U, touched.sum_of_rows(gradient_BFE))
-        assert summed_VE.flatten().tolist() == [5.0, 4.0, 6.0, 0.0]
+    gradient_BFC = torch.arange(6.0).view(3, 2, 1)  # row 0: 0 + 5, row 1: 4, row 2: 1 + 2 + 3
+    touched, padded = Touched(ids_BF), PaddedTouched(ids_BF)
+    assert touched.row_U.tolist() == [0, 1, 2]
+    assert touched.sum_of_rows(gradient_BFC).flatten().tolist() == [5.0, 4.0, 6.0]
+    assert padded.row_U.tolist() == [0, 1, 2, -1, -1, -1]
+    assert padded.sum_of_rows(gradient_BFC).flatten().tolist() == [5.0, 4.0, 6.0, 0.0, 0.0, 0.0]
+
+
+@given(
+    rows=st.integers(1, 60),
+    batch=st.integers(1, 90),
+    fields=st.integers(1, 3),
+    columns=st.integers(1, 3),
+    seed=st.integers(0, 999),
+)
+def test_padded_rows_are_the_touched_rows(rows, batch, fields, columns, seed):
+    generator = torch.Generator().manual_seed(seed)
+    ids_BF = torch.randint(rows, (batch, fields), dtype=torch.int32, generator=generator)
+    gradient_BFC = torch.randn(batch, fields, columns, dtype=torch.float64, generator=generator)
+    touched, padded = Touched(ids_BF), PaddedTouched(ids_BF)
+    found = len(touched.row_U)
+    assert torch.equal(padded.row_U[:found], touched.row_U)
+    assert (padded.row_U[found:] == -1).all()
+    summed_UC = padded.sum_of_rows(gradient_BFC)
+    torch.testing.assert_close(summed_UC[:found], touched.sum_of_rows(gradient_BFC))
+    assert summed_UC[found:].count_nonzero() == 0
+    assert len(padded.row_U) == len(summed_UC) == batch * fields
 
 
 def test_resident_rows_are_the_same_rows():
@@ -80,7 +103,7 @@ def test_what_cannot_be_recorded_says_why(caplog, monkeypatch):
     with caplog.at_level(logging.INFO):
         ours.look = Touched
         assert fastest(ours, [OnCuda]) is ours
-        ours.look = Places
+        ours.look = PaddedTouched
         assert fastest(ours, [OnCuda]) is ours
     assert "shapes that depend on the batch" in caplog.text
     assert "dropout draws from a stream of its own" in caplog.text
@@ -95,7 +118,7 @@ def test_a_failed_recording_runs_eagerly_and_says_why(caplog, monkeypatch):
         taken.append(float(lr))
         return torch.zeros(1, 1)
 
-    eager.look = Places
+    eager.look = PaddedTouched
 
     recorded = RecordedStep(eager)
     monkeypatch.setattr(recorded, "_beside", recorded._on_inputs)
@@ -104,7 +127,7 @@ def test_a_failed_recording_runs_eagerly_and_says_why(caplog, monkeypatch):
         raise RuntimeError("operation not permitted when stream is capturing")
 
     monkeypatch.setattr(recorded, "_record", fails)
-    batch = Places(torch.zeros(4, 2, dtype=torch.int32)), torch.zeros(4)
+    batch = PaddedTouched(torch.zeros(4, 2, dtype=torch.int32)), torch.zeros(4)
     with caplog.at_level(logging.WARNING):
         for lr in (1.0, 2.0, 3.0, 4.0, 5.0):
             recorded(lr, *batch)
