@@ -74,7 +74,7 @@ class Slots:
 
 
 class SubprocessStepOperator(BaseStepOperator):
-    """Starts ZenML's own entry point for the step in a child process and waits for it."""
+    """Starts ZenML's entry point for the step in a child process and waits for it."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -89,7 +89,9 @@ class SubprocessStepOperator(BaseStepOperator):
 
     def submit(self, info: Any, entrypoint_command: list[str], environment: dict[str, str]) -> None:
         """Note what to run; `wait` runs it as soon as there is room."""
-        command = [sys.executable, *entrypoint_command[1:]]
+        theirs = ["-m", "zenml.entrypoints.entrypoint"]
+        assert entrypoint_command[1:3] == theirs, "ZenML starts steps in another way now"
+        command = [sys.executable, "-m", "stack.step_process", *entrypoint_command[3:]]
         gpus = info.config.resource_settings.gpu_count or 0
         child = Child(info.pipeline_step_name, command, os.environ | environment, gpus)
         with self._lock:

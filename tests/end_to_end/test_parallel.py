@@ -65,6 +65,8 @@ def test_peers_in_processes_of_their_own_give_the_same_bits(parallel, data, tmp_
     assert "[pretrain_dcn_0] " in together.output
     assert "[mutual_finetune] " in together.output
     assert "mutual finetune of 2 peers on 2 ranks" in together.output
+    for chatter in ("Initiating heartbeat", "disable MLflow autologging"):
+        assert chatter not in together.output
 
 
 def test_an_ended_run_leaves_no_process(parallel, data, tmp_path, monkeypatch):
