@@ -26,6 +26,9 @@ from models.embedding import FieldEmbedding, Gathered
 from mutualctr.training.adam import adam
 from mutualctr.training.touched import PaddedTouched, Touched
 
+SPARE_ROWS = 1024
+"""Where gradients of no row are written: on a GPU, writes to one place wait for each other."""
+
 
 class DenseTable:
     """Every row steps in every step, at once; row −1 stands for none."""
@@ -34,8 +37,7 @@ class DenseTable:
         self.table_VE, self._part, self._l2 = embedding.weight.detach(), embedding.part, l2
         self.first_VE, self.second_VE = (torch.zeros_like(self.table_VE) for _ in range(2))
         rows, columns = self.table_VE.shape
-        self._gradient = self.table_VE.new_zeros(rows + 1, columns)
-        """The table's, and a row at the end for what stands for none."""
+        self._gradient = self.table_VE.new_zeros(rows + SPARE_ROWS, columns)
         self._steps = torch.zeros((), device=self.table_VE.device)
 
     @property
@@ -54,7 +56,8 @@ class DenseTable:
     def step(self, lr: float | Tensor, row_U: Tensor, gradients: Sequence[Tensor]) -> None:
         """One step of every row; the gradients are [U, C] of each group of columns."""
         rows = len(self.table_VE)
-        row_U = torch.where(row_U < 0, rows, row_U)
+        spare_U = rows + torch.arange(len(row_U), device=row_U.device) % SPARE_ROWS
+        row_U = torch.where(row_U < 0, spare_U, row_U)
         with _each_row_once():
             self._gradient.index_copy_(0, row_U, whole_rows(gradients))
         self._steps += 1

@@ -52,12 +52,11 @@ class PaddedTouched:
         On a GPU one thread adds up what is summed at once, and the rows of a field that has few
         values are touched thousands of times.
         """
-        _, order_K, run_start_K, row_start_K = self._found
+        _, order_K, run_start_K, run_of_row_K = self._found
         places_KC = gradient_BFC.reshape(len(order_K), -1)
         runs_KC = F.embedding_bag(order_K, places_KC, run_start_K, mode="sum")
-        return F.embedding_bag(
-            torch.arange(len(order_K), device=order_K.device), runs_KC, row_start_K, mode="sum"
-        )
+        run_K = torch.arange(len(order_K), device=order_K.device)
+        return F.embedding_bag(run_K, runs_KC, run_of_row_K, mode="sum")
 
     @cached_property
     def _found(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -71,8 +70,14 @@ class PaddedTouched:
         # Where nothing starts any more, searchsorted says K: an empty rest.
         run_start_K = torch.searchsorted(run_of_place_K, place_K)
         row_start_K = torch.searchsorted(row_of_place_K, place_K)
-        row_U = F.pad(sorted_K, (0, 1), value=-1)[row_start_K]
-        run_of_row_K = F.pad(run_of_place_K, (0, 1), value=len(order_K))[row_start_K]
+        # What fills up the rows takes one run each of what fills up the runs, lest one thread add
+        # up all of it; there are at least as many such rows as such runs.
+        more_runs = run_of_place_K[-1] - row_of_place_K[-1]
+        filled_K = (place_K + more_runs).clamp_(max=len(order_K))
+        there_K = row_start_K < len(order_K)
+        row_start_K.clamp_(max=len(order_K) - 1)
+        row_U = torch.where(there_K, sorted_K[row_start_K], -1)
+        run_of_row_K = torch.where(there_K, run_of_place_K[row_start_K], filled_K)
         return row_U, order_K, run_start_K, run_of_row_K
 
 

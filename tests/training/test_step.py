@@ -14,7 +14,7 @@ from worlds import SILENT, block, finetune_config, optimizer_config, pretrain_co
 from mutualctr.training import loop, optimizer, rows, step
 from mutualctr.training.step import RecordedStep, fastest
 from mutualctr.training.table import DenseTable
-from mutualctr.training.touched import PaddedTouched, Touched
+from mutualctr.training.touched import RUN, PaddedTouched, Touched
 
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no GPU")
 RATE = 1e-8
@@ -77,6 +77,12 @@ def test_padded_rows_are_the_touched_rows(rows, batch, fields, columns, seed):
     torch.testing.assert_close(summed_UC[:found], touched.sum_of_rows(gradient_BFC))
     assert summed_UC[found:].count_nonzero() == 0
     assert len(padded.row_U) == len(summed_UC) == batch * fields
+    # Nobody adds up more than a run, or than the runs of one row.
+    places = batch * fields
+    for start_K, most in zip(padded._found[2:], (RUN, batch * fields // RUN + 2), strict=True):
+        lengths = start_K.diff(append=torch.tensor([places]))
+        assert (lengths >= 0).all()
+        assert lengths.max() <= most
 
 
 def test_resident_rows_are_the_same_rows():
