@@ -10,7 +10,6 @@ a batch, H hot rows.
 
 from collections.abc import Iterator, Sequence
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -61,15 +60,11 @@ class FullTable:
         """Let every row pay what it owes, and put the hot ones back."""
         if not self._owed:
             return
-        row_H, place_H = self._hot.by_row()
         zeros_VE = self.table_VE.new_zeros(self._piece, self.table_VE.shape[1])
         for start in range(0, len(self.table_VE), self._piece):
-            parts = [part_VE[start : start + self._piece] for part_VE in self._moving()]
-            self._pay(parts, zeros_VE)
-            # Hot rows go back now, while these lie in the cache.
-            here = slice(*np.searchsorted(row_H, (start, start + self._piece)))
-            self._hot.put_back(place_H[here], row_H[here] - start, parts)
-        self._hot.clear()
+            here = slice(start, start + self._piece)
+            self._pay([part_VE[here] for part_VE in self._moving()], zeros_VE)
+        self._hot.put_back(self._moving())
         self._owed = []
 
     @property

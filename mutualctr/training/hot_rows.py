@@ -11,7 +11,6 @@ a batch, W of them that were cold, H places.
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -19,7 +18,6 @@ from torch import Tensor
 from models.embedding import Gathered
 from mutualctr.training.adam import LANES, adam_of_many
 from mutualctr.training.table import whole_rows
-from mutualctr.training.touched import sorted_by_numpy
 
 WEIGHT, GRADIENT, FIRST, SECOND = range(4)
 MOVING = (WEIGHT, FIRST, SECOND)
@@ -75,21 +73,14 @@ class HotRows:
         parts = [[group[kind][here] for group in self._groups] for kind in range(4)]
         adam_of_many(parts, lr, number, l2)
 
-    def by_row(self) -> tuple[np.ndarray, Tensor]:
-        """The table's rows that are hot, in rising order, and the place of each."""
-        row_H, place_H = sorted_by_numpy(self._row_H)
-        real = slice(int((row_H < 0).sum()), None)
-        return row_H[real].numpy(), place_H[real]
-
-    def put_back(self, place_H: Tensor, row_H: np.ndarray, parts: Sequence[Tensor]) -> None:
-        """Write what stands in these places into these rows of weight and moments."""
-        for kind, part in zip(MOVING, parts, strict=True):
+    def put_back(self, parts: Sequence[Tensor]) -> None:
+        """Write all rows into weight and moments; none is hot then."""
+        place_H = (self._row_H >= 0).nonzero().flatten()
+        row_H = self._row_H[place_H]
+        for kind, part_VE in zip(MOVING, parts, strict=True):
             halves = [group[kind].index_select(0, place_H) for group in self._groups]
-            part.index_copy_(0, torch.from_numpy(row_H), whole_rows(halves))
-
-    def clear(self) -> None:
-        """No row is hot."""
-        self._place_V.index_fill_(0, self._row_H[self._row_H >= 0], -1)
+            part_VE.index_copy_(0, row_H, whole_rows(halves))
+        self._place_V.index_fill_(0, row_H, -1)
         self._row_H = self._row_H[:0]
         self.places = 0
 

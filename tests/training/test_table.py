@@ -9,7 +9,7 @@ from models.embedding import FieldEmbedding
 from mutualctr.training import full_table
 from mutualctr.training.full_table import FullTable
 from mutualctr.training.table import DenseTable
-from mutualctr.training.touched import Touched, sorted_by_numpy
+from mutualctr.training.touched import Touched
 
 L2 = 1e-3
 
@@ -99,15 +99,6 @@ def test_the_window_is_crossed_and_cold_rows_move():
     ids = batches(10, 2 * full_table.WINDOW + 3, 7)  # only the first ten rows are ever touched
     after, _, _ = train(FullTable, table_VE, ids, set())
     assert (after[10:] != table_VE[10:]).all()
-
-
-@given(ids=st.lists(st.integers(0, 2**31 - 1), min_size=1, max_size=300), few=st.booleans())
-def test_numpy_sorts_as_torch_does(ids, few):
-    ids_K = torch.tensor([i % 5 if few else i for i in ids], dtype=torch.int32)
-    sorted_K, order_K = torch.sort(ids_K, stable=True)
-    ours_K, our_order_K = sorted_by_numpy(ids_K)
-    assert torch.equal(ours_K, sorted_K.long())
-    assert torch.equal(our_order_K, order_K)
 
 
 @given(rows=st.integers(1, 30), seed=st.integers(0, 999))
