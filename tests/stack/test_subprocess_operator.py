@@ -14,7 +14,14 @@ from zenml.client import Client
 
 from mutualctr.errors import StackError
 from stack.parallel_orchestrator import run_in_order
-from stack.subprocess_operator import TETHER, Child, Slots, own_settings, visible_gpus
+from stack.subprocess_operator import (
+    TETHER,
+    Child,
+    Slots,
+    own_settings,
+    share_of_cores,
+    visible_gpus,
+)
 
 
 def child(code: str, gpus: int = 0) -> Child:
@@ -197,3 +204,9 @@ def test_the_first_failure_ends_the_others():
     with pytest.raises(ValueError, match="bad"):
         run_in_order(wired, lambda *_: None, elsewhere, end_all)
     assert ended == [True]
+
+
+@pytest.mark.parametrize(("cores", "at_once", "threads"), [(2, 2, 1), (16, 4, 4), (2, 4, 1)])
+def test_a_step_takes_its_share_of_the_cores(cores, at_once, threads, monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda of: set(range(cores)))
+    assert share_of_cores(at_once) == {"OMP_NUM_THREADS": str(threads)}
