@@ -47,6 +47,9 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("--rows", type=int)
     given = arguments.parse_args()
+    least = BATCH * (WARM_UP + LOOKED_AT)
+    if given.rows is not None and given.rows < least:
+        arguments.error(f"--rows {given.rows} are too few steps to look at; give {least} or more.")
     logging.basicConfig(level=logging.INFO, format="%(message)s")  # why a step is not recorded
     on_gpu = best_device().type == "cuda"
     rows = given.rows or (CRITEO_TRAIN_ROWS if on_gpu else CRITEO_TRAIN_ROWS // 100)

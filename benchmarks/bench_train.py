@@ -53,7 +53,8 @@ FUXICTR_FIBINET_MB = 22_000
 class Load:
     """How much of the rows a model trains, and in which slices.
 
-    A slice is the table's window of steps, so that each pays for all it owes (training/table.py).
+    A slice is the table's window of steps, so that each pays for all it owes
+    (training/full_table.py).
     """
 
     batches: int

@@ -160,7 +160,7 @@ def share_of_cores(at_once: int) -> dict[str, str]:
     """An environment in which a step takes no more threads than its share of the cores.
 
     Left alone each takes all of them, and threads that wait by spinning then hold up those that
-    others wait for: two at once on two cores took seven times as long as one after the other.
+    others wait for: two steps at once on two cores took several times as long as one after another.
     """
     known = getattr(os, "sched_getaffinity", None)
     cores = len(known(0)) if known else os.cpu_count() or 1

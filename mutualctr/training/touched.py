@@ -18,9 +18,7 @@ class Touched:
 
     def __init__(self, ids_BF: Tensor) -> None:
         self.ids_BF = ids_BF
-        sorted_K, self._order_K = torch.sort(ids_BF.flatten(), stable=True)
-        first_K = torch.ones_like(sorted_K, dtype=torch.bool)
-        torch.ne(sorted_K[1:], sorted_K[:-1], out=first_K[1:])
+        sorted_K, self._order_K, first_K = _sorted(ids_BF)
         self._start_U = first_K.nonzero().flatten()
         self.row_U = sorted_K[self._start_U].long()
 
@@ -59,10 +57,8 @@ class PaddedTouched:
     @cached_property
     def _found(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Rows, the order of their places, where each run starts in it, each row's first run."""
-        sorted_K, order_K = torch.sort(self.ids_BF.flatten(), stable=True)
+        sorted_K, order_K, first_K = _sorted(self.ids_BF)
         place_K = torch.arange(len(order_K), device=order_K.device)
-        first_K = torch.ones_like(sorted_K, dtype=torch.bool)
-        torch.ne(sorted_K[1:], sorted_K[:-1], out=first_K[1:])
         row_of_place_K = first_K.cumsum(0) - 1
         run_of_place_K = (first_K | (place_K % RUN == 0)).cumsum(0) - 1
         # Where nothing starts any more, searchsorted says K: an empty rest.
@@ -77,3 +73,11 @@ class PaddedTouched:
         row_U = torch.where(there_K, sorted_K[row_start_K], -1).long()
         run_of_row_K = torch.where(there_K, run_of_place_K[row_start_K], filled_K)
         return row_U, order_K, run_start_K, run_of_row_K
+
+
+def _sorted(ids_BF: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The ids in rising order, the place of each, and which of them are the first of their row."""
+    sorted_K, order_K = torch.sort(ids_BF.flatten(), stable=True)
+    first_K = torch.ones_like(sorted_K, dtype=torch.bool)
+    torch.ne(sorted_K[1:], sorted_K[:-1], out=first_K[1:])
+    return sorted_K, order_K, first_K

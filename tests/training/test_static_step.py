@@ -9,6 +9,7 @@ from contextlib import nullcontext
 
 import pytest
 import torch
+from torch import library as operators
 from worlds import optimizer_config
 
 from models.registry import ARCHITECTURES, build
@@ -35,7 +36,7 @@ def stepped():
             assert parts[0].is_contiguous()
         calls.append(sum(weight.numel() for weight in weights))
 
-    library = torch.library.Library("aten", "IMPL")
+    library = operators.Library("aten", "IMPL")
     library.impl("_fused_adam_.tensor_lr", fused_adam, "Meta")
     yield calls
     library._destroy()
